@@ -1,0 +1,114 @@
+-- Where everything lives
+--
+--   repositories ──┬─< repository_blobs >── blobs ──── object_key ──▶ R2: one object per blob
+--    (name)        │     (a link: this        (digest, size)
+--                  │      repository may
+--                  │      see this blob)
+--                  │            ▲
+--                  │            │ foreign key: what a manifest names cannot go away
+--                  │      manifest_blobs
+--                  │            │
+--                  └─< manifests ──── content, or object_key ──▶ R2: a manifest too large for a row
+--                       │   ▲  └───── subject: the manifest it refers to, which need not exist
+--                       │   │
+--           index_manifests └── tags
+--          (what an image
+--           index names)
+--
+--   doomed_objects: R2 keys that no row names any more, waiting to be deleted
+--   upload sessions live in Durable Objects, users in KV
+--
+-- Times are milliseconds since the epoch, sizes are bytes, digests are "<algorithm>:<hex>".
+
+CREATE TABLE repositories (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE blobs (
+  digest TEXT PRIMARY KEY,
+  -- A random R2 key. It is never used again, so deleting it can never hit a newer upload of this digest.
+  object_key TEXT NOT NULL UNIQUE,
+  size INTEGER NOT NULL,
+  -- When it was last uploaded.
+  used_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Invariant 2: a blob is visible in a repository only through its row here.
+CREATE TABLE repository_blobs (
+  repository_id INTEGER NOT NULL REFERENCES repositories (id),
+  digest TEXT NOT NULL REFERENCES blobs (digest),
+  -- When a push last relied on it: uploaded, mounted, or found by HEAD (refreshed lazily).
+  used_at INTEGER NOT NULL,
+  PRIMARY KEY (repository_id, digest)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX repository_blobs_by_digest ON repository_blobs (digest);
+CREATE INDEX repository_blobs_by_used_at ON repository_blobs (used_at);
+
+CREATE TABLE manifests (
+  repository_id INTEGER NOT NULL REFERENCES repositories (id),
+  digest TEXT NOT NULL,
+  media_type TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  -- The exact bytes as text (they are valid UTF-8), unless they are too large for a row …
+  content TEXT,
+  -- … and then the R2 key of the object that holds them.
+  object_key TEXT UNIQUE,
+  -- The digest of the manifest this one refers to. It need not exist.
+  subject TEXT,
+  -- For the referrers list: what a descriptor of this manifest carries.
+  artifact_type TEXT,
+  -- JSON, only beside a subject. NULL when too large to keep here: then they are read from the bytes.
+  annotations TEXT,
+  pushed_at INTEGER NOT NULL,
+  PRIMARY KEY (repository_id, digest),
+  CHECK ((content IS NULL) <> (object_key IS NULL))
+) STRICT;
+
+CREATE INDEX manifests_by_subject ON manifests (repository_id, subject, digest) WHERE subject IS NOT NULL;
+CREATE INDEX manifests_by_artifact_type ON manifests (repository_id, subject, artifact_type, digest)
+  WHERE subject IS NOT NULL;
+
+-- Invariant 1: every blob that a manifest names exists in its repository, and stays.
+CREATE TABLE manifest_blobs (
+  repository_id INTEGER NOT NULL,
+  manifest_digest TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (repository_id, manifest_digest, digest),
+  FOREIGN KEY (repository_id, manifest_digest) REFERENCES manifests (repository_id, digest) ON DELETE CASCADE,
+  FOREIGN KEY (repository_id, digest) REFERENCES repository_blobs (repository_id, digest)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX manifest_blobs_by_digest ON manifest_blobs (repository_id, digest);
+
+-- What an image index names. Not a foreign key: sparse indexes are allowed by a setting, and a manifest
+-- that an index names can be deleted.
+CREATE TABLE index_manifests (
+  repository_id INTEGER NOT NULL,
+  index_digest TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (repository_id, index_digest, digest),
+  FOREIGN KEY (repository_id, index_digest) REFERENCES manifests (repository_id, digest) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX index_manifests_by_digest ON index_manifests (repository_id, digest);
+
+-- Names compare in BINARY collation, which is the ASCII order that the specification asks of lists.
+CREATE TABLE tags (
+  repository_id INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  updated_at INTEGER NOT NULL,
+  PRIMARY KEY (repository_id, name),
+  FOREIGN KEY (repository_id, digest) REFERENCES manifests (repository_id, digest) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tags_by_digest ON tags (repository_id, digest);
+
+-- Invariant 6: a key comes here in the transaction that deletes its row; R2 deletion follows, and is
+-- repeated until it succeeds.
+CREATE TABLE doomed_objects (
+  object_key TEXT PRIMARY KEY,
+  doomed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,68 @@
+/** The Hono app: the order of middleware, the mounts, and the one place where errors become responses. */
+
+import { Hono } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { readSettings } from "./config.ts";
+import { RegistryError } from "./oci/errors.ts";
+import { base } from "./routes/base.ts";
+import { blobs } from "./routes/blobs.ts";
+import type { Context, RegistryEnv } from "./routes/context.ts";
+import { manifests } from "./routes/manifests.ts";
+import { referrers } from "./routes/referrers.ts";
+import { tags } from "./routes/tags.ts";
+import { uploads } from "./routes/uploads.ts";
+
+export const app = new Hono<RegistryEnv>();
+
+app.use(async (c, next) => {
+  c.set("settings", readSettings(c.env));
+  await next();
+  c.header("Docker-Distribution-Api-Version", "registry/2.0");
+});
+
+// Who is calling and what they may do comes here, before anything looks at the path.
+
+app.use(
+  methodNotAllowed({
+    app,
+    onMethodNotAllowed: (c, methods) => {
+      const message = `${c.req.method} is not supported here: use one of ${methods.join(", ")}`;
+      return respond(
+        c,
+        new RegistryError("UNSUPPORTED", message, { headers: { Allow: methods.join(", ") } }),
+      );
+    },
+  }),
+);
+
+app.route("/", base);
+app.route("/", blobs);
+app.route("/", uploads);
+app.route("/", manifests);
+app.route("/", tags);
+app.route("/", referrers);
+
+app.notFound((c) =>
+  respond(c, new RegistryError("UNSUPPORTED", "there is no such endpoint", { status: 404 })),
+);
+
+app.onError((error, c) => {
+  if (error instanceof RegistryError) return respond(c, error);
+  console.error(
+    JSON.stringify({
+      event: "unexpected-error",
+      method: c.req.method,
+      path: c.req.path,
+      error: describe(error),
+    }),
+  );
+  return c.json({ errors: [{ code: "UNKNOWN", message: "internal error; it has been logged" }] }, 500);
+});
+
+function respond(c: Context, error: RegistryError): Response {
+  return c.json({ errors: error.entries }, error.status as 400, error.headers);
+}
+
+function describe(error: Error): string {
+  return error.cause === undefined ? String(error.stack) : `${error.stack}\ncaused by ${error.cause}`;
+}

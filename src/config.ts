@@ -1,0 +1,53 @@
+/** The Worker's variables as typed settings. A wrong one fails loudly, at the first request. */
+
+export interface Settings {
+  allowDelete: boolean;
+  allowSparseIndexes: boolean;
+  /** How long an unreferenced blob is safe from collection. Milliseconds. */
+  gracePeriod: number;
+  /** How long an upload session may lie idle. Milliseconds. */
+  uploadExpiry: number;
+  /** The largest request body that the edge lets through. Bytes. */
+  maxChunk: number;
+}
+
+/** @throws Error naming the variable that makes no sense */
+export function readSettings(env: Env): Settings {
+  return {
+    allowDelete: flag("ALLOW_DELETE", env.ALLOW_DELETE),
+    allowSparseIndexes: flag("ALLOW_SPARSE_INDEXES", env.ALLOW_SPARSE_INDEXES),
+    gracePeriod: duration("GRACE_PERIOD", env.GRACE_PERIOD),
+    uploadExpiry: duration("UPLOAD_EXPIRY", env.UPLOAD_EXPIRY),
+    maxChunk: bytes("MAX_CHUNK", env.MAX_CHUNK),
+  };
+}
+
+function flag(name: string, value: string): boolean {
+  if (value === "true") return true;
+  if (value === "false") return false;
+  throw wrong(name, value, '"true" or "false"');
+}
+
+const UNITS_OF_TIME = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+function duration(name: string, value: string): number {
+  const match = /^(\d{1,6})([smhd])$/.exec(value);
+  if (match === null) throw wrong(name, value, 'a duration like "24h" (s, m, h, d)');
+  const milliseconds = Number(match[1]) * UNITS_OF_TIME[match[2] as keyof typeof UNITS_OF_TIME];
+  if (milliseconds === 0) throw wrong(name, value, "a duration above zero");
+  return milliseconds;
+}
+
+const UNITS_OF_SIZE = { MB: 1e6, MiB: 2 ** 20, GB: 1e9, GiB: 2 ** 30 } as const;
+
+function bytes(name: string, value: string): number {
+  const match = /^(\d{1,6})(MB|MiB|GB|GiB)$/.exec(value);
+  if (match === null) throw wrong(name, value, 'a size like "95MB" (MB, MiB, GB, GiB)');
+  const size = Number(match[1]) * UNITS_OF_SIZE[match[2] as keyof typeof UNITS_OF_SIZE];
+  if (size === 0) throw wrong(name, value, "a size above zero");
+  return size;
+}
+
+function wrong(name: string, value: string, expected: string): Error {
+  return new Error(`the setting ${name} is ${JSON.stringify(value)}, but must be ${expected}`);
+}

@@ -1,0 +1,71 @@
+/** Blobs: pull and delete. */
+
+import { Hono } from "hono";
+import { type Digest, parseDigest } from "../oci/digest.ts";
+import { RegistryError } from "../oci/errors.ts";
+import { parseRange } from "../oci/range.ts";
+import { parseRepositoryName } from "../oci/reference.ts";
+import { getBlob, headBlob, unlinkBlob } from "../storage/blobs.ts";
+import { etagOf, isNotModified, rangeHeader } from "./conditional.ts";
+import type { Context, RegistryEnv } from "./context.ts";
+
+export const blobs = new Hono<RegistryEnv>();
+
+// end-2: GET, HEAD /v2/<name>/blobs/<digest>
+blobs.get("/v2/:name{.+}/blobs/:digest", async (c) => {
+  const name = parseRepositoryName(c.req.param("name"));
+  const digest = parseDigest(c.req.param("digest"));
+  if (c.req.method === "HEAD" || isNotModified(c, digest)) return headResponse(c, name, digest);
+
+  const blob = await getBlob(c.env.DB, c.env.BUCKET, name, digest, (size) =>
+    parseRange(rangeHeader(c, digest), size),
+  );
+  if (blob === null) throw unknown(digest);
+
+  const { size, range, body } = blob;
+  const headers = blobHeaders(digest, range?.length ?? size);
+  if (range === null) return c.body(body, 200, headers);
+  const last = range.offset + range.length - 1;
+  return c.body(body, 206, { ...headers, "Content-Range": `bytes ${range.offset}-${last}/${size}` });
+});
+
+async function headResponse(c: Context, name: ReturnType<typeof parseRepositoryName>, digest: Digest) {
+  const size = await headBlob(c.env.DB, name, digest, Date.now(), c.get("settings").gracePeriod);
+  if (size === null) throw unknown(digest);
+  return isNotModified(c, digest)
+    ? c.body(null, 304, { ETag: etagOf(digest) })
+    : c.body(null, 200, blobHeaders(digest, size));
+}
+
+/** @param length of this response's body, in bytes */
+function blobHeaders(digest: Digest, length: number): Record<string, string> {
+  return {
+    "Content-Type": "application/octet-stream",
+    "Content-Length": String(length),
+    "Docker-Content-Digest": digest,
+    ETag: etagOf(digest),
+    "Accept-Ranges": "bytes",
+    // Clients compare the length with the descriptor's: nobody on the way may compress.
+    "Cache-Control": "private, max-age=31536000, immutable, no-transform",
+  };
+}
+
+// end-10: DELETE /v2/<name>/blobs/<digest>
+blobs.delete("/v2/:name{.+}/blobs/:digest", async (c) => {
+  const name = parseRepositoryName(c.req.param("name"));
+  const digest = parseDigest(c.req.param("digest"));
+  if (!c.get("settings").allowDelete) throw new RegistryError("UNSUPPORTED", "deletion is switched off here");
+
+  const outcome = await unlinkBlob(c.env.DB, name, digest);
+  if (outcome === "unknown") throw unknown(digest);
+  if (outcome !== "unlinked") {
+    throw new RegistryError("UNSUPPORTED", `manifest ${outcome.namedBy} names this blob: delete that first`, {
+      detail: { digest, manifest: outcome.namedBy },
+    });
+  }
+  return c.body(null, 202);
+});
+
+function unknown(digest: Digest): RegistryError {
+  return new RegistryError("BLOB_UNKNOWN", "this repository holds no such blob", { detail: { digest } });
+}

@@ -1,0 +1,149 @@
+/** Manifests: push, pull and delete. */
+
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { algorithmOf, type Digest, digestOf } from "../oci/digest.ts";
+import { RegistryError } from "../oci/errors.ts";
+import { MAX_MANIFEST_SIZE, parseManifest } from "../oci/manifest.ts";
+import { essence } from "../oci/media-types.ts";
+import {
+  isDigestReference,
+  parseNewReference,
+  parseNewTag,
+  parseReference,
+  parseRepositoryName,
+  type Reference,
+} from "../oci/reference.ts";
+import { putManifest } from "../storage/manifest-push.ts";
+import { deleteManifest, getManifest, headManifest, type ManifestInfo } from "../storage/manifests.ts";
+import { deleteTag } from "../storage/tags.ts";
+import { etagOf, isNotModified } from "./conditional.ts";
+import type { RegistryEnv } from "./context.ts";
+
+/** How many `?tag=` one push may carry; the specification asks for 10 at least. */
+const MAX_TAGS = 100;
+
+export const manifests = new Hono<RegistryEnv>();
+
+// end-3: GET, HEAD /v2/<name>/manifests/<reference>
+manifests.get("/v2/:name{.+}/manifests/:reference", async (c) => {
+  const name = parseRepositoryName(c.req.param("name"));
+  const reference = parseReference(c.req.param("reference"));
+
+  if (c.req.method === "HEAD") {
+    const info = await headManifest(c.env.DB, name, reference);
+    if (info === null) throw unknown(reference);
+    return isNotModified(c, info.digest)
+      ? c.body(null, 304, headersOf(info))
+      : c.body(null, 200, headersOf(info));
+  }
+
+  const manifest = await getManifest(c.env.DB, c.env.BUCKET, name, reference);
+  if (manifest === null) throw unknown(reference);
+  if (isNotModified(c, manifest.digest)) return c.body(null, 304, { ETag: etagOf(manifest.digest) });
+  return c.body(manifest.content, 200, headersOf(manifest));
+});
+
+function headersOf({ digest, mediaType, size }: ManifestInfo): Record<string, string> {
+  return {
+    "Content-Type": mediaType,
+    "Content-Length": String(size),
+    "Docker-Content-Digest": digest,
+    ETag: etagOf(digest),
+    // A tag moves: ask again every time. Nobody on the way may compress.
+    "Cache-Control": "private, no-cache, no-transform",
+  };
+}
+
+// end-7a, end-7b: PUT /v2/<name>/manifests/<reference>?tag=<tag>&tag=<tag>
+manifests.put(
+  "/v2/:name{.+}/manifests/:reference",
+  bodyLimit({
+    maxSize: MAX_MANIFEST_SIZE,
+    onError: () => {
+      throw new RegistryError("MANIFEST_INVALID", `a manifest has at most ${MAX_MANIFEST_SIZE} bytes`, {
+        status: 413,
+      });
+    },
+  }),
+  async (c) => {
+    const name = parseRepositoryName(c.req.param("name"));
+    const reference = parseNewReference(c.req.param("reference"));
+    const extraTags = parseTags(c.req.queries("tag") ?? []);
+    const bytes = new Uint8Array(await c.req.arrayBuffer());
+    const digest = verify(reference, bytes);
+    const text = decode(bytes);
+    const manifest = parseManifest(text, essence(c.req.header("Content-Type")));
+    const tags = isDigestReference(reference) ? extraTags : [reference, ...extraTags];
+
+    const missing = await putManifest(
+      c.env.DB,
+      c.env.BUCKET,
+      name,
+      { manifest, digest, bytes, text, tags: [...new Set(tags)] },
+      c.get("settings").allowSparseIndexes,
+      Date.now(),
+    );
+    if (missing.length > 0) throw RegistryError.of(missing.map(missingEntry));
+
+    if (manifest.subject !== null) c.header("OCI-Subject", manifest.subject);
+    for (const tag of extraTags) c.header("OCI-Tag", tag, { append: true });
+    return c.body(null, 201, {
+      Location: `/v2/${name}/manifests/${digest}`,
+      "Docker-Content-Digest": digest,
+    });
+  },
+);
+
+function parseTags(texts: string[]) {
+  if (texts.length > MAX_TAGS) {
+    throw new RegistryError("MANIFEST_INVALID", `one push takes at most ${MAX_TAGS} tags`, { status: 414 });
+  }
+  return texts.map(parseNewTag);
+}
+
+/** The digest to store a manifest under. @throws RegistryError DIGEST_INVALID when it was pushed by another */
+function verify(reference: Reference, bytes: Uint8Array): Digest {
+  if (!isDigestReference(reference)) return digestOf(bytes, "sha256");
+  const digest = digestOf(bytes, algorithmOf(reference));
+  if (digest === reference) return digest;
+  throw new RegistryError("DIGEST_INVALID", "the manifest does not hash to the digest it is pushed by", {
+    detail: { expected: reference, actual: digest },
+  });
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    // A byte order mark is kept: JSON does not allow it, and the text must be the exact bytes.
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new RegistryError("MANIFEST_INVALID", "invalid manifest: not UTF-8");
+  }
+}
+
+function missingEntry(digest: Digest) {
+  return {
+    code: "MANIFEST_BLOB_UNKNOWN",
+    message: "the manifest names what this repository does not hold: push that first",
+    detail: { digest },
+  } as const;
+}
+
+// end-9: DELETE /v2/<name>/manifests/<reference>
+manifests.delete("/v2/:name{.+}/manifests/:reference", async (c) => {
+  const name = parseRepositoryName(c.req.param("name"));
+  const reference = parseReference(c.req.param("reference"));
+  if (!c.get("settings").allowDelete) throw new RegistryError("UNSUPPORTED", "deletion is switched off here");
+
+  const deleted = isDigestReference(reference)
+    ? await deleteManifest(c.env.DB, name, reference, Date.now())
+    : await deleteTag(c.env.DB, name, reference);
+  if (!deleted) throw unknown(reference);
+  return c.body(null, 202);
+});
+
+function unknown(reference: Reference): RegistryError {
+  return new RegistryError("MANIFEST_UNKNOWN", "this repository holds no such manifest", {
+    detail: { reference },
+  });
+}

@@ -1,0 +1,20 @@
+/** Tags of a repository. */
+
+import { Hono } from "hono";
+import { RegistryError } from "../oci/errors.ts";
+import { parseRepositoryName } from "../oci/reference.ts";
+import { listTags } from "../storage/tags.ts";
+import type { RegistryEnv } from "./context.ts";
+import { cutPage, parsePage } from "./pagination.ts";
+
+export const tags = new Hono<RegistryEnv>();
+
+// end-8: GET /v2/<name>/tags/list?n=<limit>&last=<tag>
+tags.get("/v2/:name{.+}/tags/list", async (c) => {
+  const name = parseRepositoryName(c.req.param("name"));
+  const page = parsePage(c);
+  const names = await listTags(c.env.DB, name, page.after, page.limit + 1);
+  if (names === null)
+    throw new RegistryError("NAME_UNKNOWN", "there is no such repository", { detail: { name } });
+  return c.json({ name, tags: cutPage(c, page, names) });
+});

@@ -1,0 +1,115 @@
+/** Manifests: their exact bytes, and in rows what they name. */
+
+import type { Digest } from "../oci/digest.ts";
+import { isDigestReference, type Reference, type RepositoryName } from "../oci/reference.ts";
+
+export interface ManifestInfo {
+  digest: Digest;
+  mediaType: string;
+  /** Bytes. */
+  size: number;
+}
+
+interface InfoRow {
+  digest: Digest;
+  media_type: string;
+  size: number;
+}
+
+interface ContentRow extends InfoRow {
+  /** The bytes as text; null when they are in R2. */
+  content: string | null;
+  /** R2 key of the bytes; null when they are in `content`. */
+  object_key: string | null;
+}
+
+/** What a manifest is, without its bytes; null when the repository does not hold it. */
+export async function headManifest(
+  db: D1Database,
+  repository: RepositoryName,
+  reference: Reference,
+): Promise<ManifestInfo | null> {
+  const row = await (isDigestReference(reference)
+    ? db.prepare(
+        `SELECT digest, media_type, size FROM manifests
+         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2`,
+      )
+    : db.prepare(
+        `SELECT manifests.digest, media_type, size
+         FROM tags JOIN manifests USING (repository_id, digest)
+         WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND tags.name = ?2`,
+      )
+  )
+    .bind(repository, reference)
+    .first<InfoRow>();
+  return row && { digest: row.digest, mediaType: row.media_type, size: row.size };
+}
+
+/** A manifest with its exact bytes; null when the repository does not hold it. */
+export async function getManifest(
+  db: D1Database,
+  bucket: R2Bucket,
+  repository: RepositoryName,
+  reference: Reference,
+): Promise<(ManifestInfo & { content: string | ReadableStream }) | null> {
+  let missing: string | null = null;
+  for (;;) {
+    const row = await findManifest(db, repository, reference);
+    if (row === null) return null;
+    const info = { digest: row.digest, mediaType: row.media_type, size: row.size };
+    if (row.object_key === null) return { ...info, content: row.content ?? "" };
+    // A second look at the same key: no deletion came between, the object is gone from under its row.
+    if (row.object_key === missing)
+      throw new Error(`R2 object ${missing} of manifest ${row.digest} is missing`);
+    const object = await bucket.get(row.object_key);
+    if (object !== null) return { ...info, content: object.body };
+    missing = row.object_key;
+  }
+}
+
+async function findManifest(
+  db: D1Database,
+  repository: RepositoryName,
+  reference: Reference,
+): Promise<ContentRow | null> {
+  const statement = isDigestReference(reference)
+    ? db.prepare(
+        `SELECT digest, media_type, size, content, object_key FROM manifests
+         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2`,
+      )
+    : db.prepare(
+        `SELECT manifests.digest, media_type, size, content, object_key
+         FROM tags JOIN manifests USING (repository_id, digest)
+         WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND tags.name = ?2`,
+      );
+  return statement.bind(repository, reference).first<ContentRow>();
+}
+
+/**
+ * Deletes a manifest with all its tags and references, in one transaction.
+ * @returns false when the repository does not hold it
+ */
+export async function deleteManifest(
+  db: D1Database,
+  repository: RepositoryName,
+  digest: Digest,
+  now: number,
+): Promise<boolean> {
+  const [, deleted] = await db.batch([
+    db
+      .prepare(
+        `INSERT INTO doomed_objects (object_key, doomed_at)
+         SELECT object_key, ?3 FROM manifests
+         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2
+           AND object_key IS NOT NULL`,
+      )
+      .bind(repository, digest, now),
+    db
+      .prepare(
+        `DELETE FROM manifests
+         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 RETURNING 1`,
+      )
+      .bind(repository, digest),
+  ]);
+  return deleted !== undefined && deleted.results.length > 0;
+}

@@ -1,0 +1,36 @@
+/** What the requests on an upload session say back. Errors do not cross to the Worker whole; these do. */
+
+import type { ByteRange } from "../oci/range.ts";
+
+/** A request body. */
+export interface Chunk {
+  body: ReadableStream<Uint8Array>;
+  /** Its Content-Length; null when unknown. Bytes. */
+  length: number | null;
+  /** Its Content-Range; null without one. */
+  range: ByteRange | null;
+}
+
+/** Why a body was not taken in to its end. `offset` is what is kept now. */
+export type Refusal =
+  /** The chunk does not begin at the session's offset. Nothing of it was kept. */
+  | { kind: "out-of-order"; offset: number }
+  /** The connection broke. What had arrived was kept. */
+  | { kind: "interrupted"; offset: number }
+  /** The body had another length than its Content-Range. What the two agree on was kept. */
+  | { kind: "wrong-length"; offset: number }
+  /** More than R2 can hold in one object. The session is gone. */
+  | { kind: "too-large" }
+  | { kind: "unknown" };
+
+export type AppendOutcome =
+  | { kind: "accepted"; offset: number }
+  /** All bytes are here, and the closing PUT is to be repeated. */
+  | { kind: "closing" }
+  | Refusal;
+
+export type CloseOutcome =
+  | { kind: "committed" }
+  /** The bytes do not hash to the digest. They are gone, and so is the session. */
+  | { kind: "mismatch" }
+  | Refusal;
