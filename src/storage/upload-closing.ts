@@ -37,6 +37,11 @@ export async function putWhole(
   return outcome === "mismatch" ? { kind: "mismatch" } : { kind: "interrupted", offset: 0 };
 }
 
+/** Whether a session that was committing has lost its object: committed, then deleted and collected meanwhile. */
+export async function isCollected({ env, state }: Upload): Promise<boolean> {
+  return state.phase === "committing" && (await env.BUCKET.head(state.objectKey as string)) === null;
+}
+
 /** After a whole body that did not get through: nothing of it counts. */
 export async function reopen({ env, store, state }: Upload): Promise<void> {
   // It may have arrived after all, with the answer lost. No row can name it yet.
@@ -60,10 +65,6 @@ export async function restart(upload: Upload): Promise<void> {
  */
 export async function finish(upload: Upload, digest: Digest): Promise<CloseOutcome> {
   const { env, state } = upload;
-  if (state.phase === "committing" && (await env.BUCKET.head(state.objectKey as string)) === null) {
-    // It was committed, the answer was lost, and meanwhile the blob has been deleted and collected.
-    return { kind: "unknown" };
-  }
   if (state.phase === "open" || state.phase === "storing") {
     // 1. Verify, while nothing is stored yet; only the finished object can tell when the hash was lost.
     const known = knownDigest(upload, algorithmOf(digest));

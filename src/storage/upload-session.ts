@@ -20,7 +20,16 @@ import type { Algorithm, Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/reference.ts";
 import { MAX_PUT_SIZE } from "./objects.ts";
 import { Turns } from "./turns.ts";
-import { discardBytes, drain, finish, putWhole, reopen, restart, type Upload } from "./upload-closing.ts";
+import {
+  discardBytes,
+  drain,
+  finish,
+  isCollected,
+  putWhole,
+  reopen,
+  restart,
+  type Upload,
+} from "./upload-closing.ts";
 import { Intake, type RunningHash } from "./upload-intake.ts";
 import type { AppendOutcome, Chunk, CloseOutcome, Refusal } from "./upload-outcomes.ts";
 import { type UploadState, UploadStore } from "./upload-state.ts";
@@ -92,6 +101,7 @@ export class UploadSession extends DurableObject<Env> {
       if (upload === null) return { kind: "unknown" };
       await this.#touch(upload.state);
       if (upload.state.phase === "putting") await reopen(upload);
+      if (await isCollected(upload)) return { kind: "unknown" };
       // After the bytes were complete, a body is one that was taken in before.
       if (upload.state.phase !== "open") await drain(chunk);
       const refusal =

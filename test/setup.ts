@@ -1,0 +1,10 @@
+import { applyD1Migrations, reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { beforeEach } from "vitest";
+import { healAll } from "./support/faults.ts";
+
+beforeEach(async () => {
+  healAll();
+  await reset();
+  await applyD1Migrations(env.DB, env.MIGRATIONS);
+});

@@ -1,0 +1,100 @@
+/** Wraps the real bindings so that calls are counted and can be broken. Nothing is simulated here. */
+
+import { throughFaults } from "./faults.ts";
+import { costs, countD1, countR2 } from "./meter.ts";
+
+export function instrument(env: Env): Env {
+  return { ...env, DB: database(env.DB), BUCKET: bucket(env.BUCKET), UPLOADS: namespace(env.UPLOADS) };
+}
+
+/** A stand-in for `target` with some members replaced; the others are the target's own. */
+function override<T extends object>(target: T, members: Partial<Record<keyof T, unknown>>): T {
+  return new Proxy(target, {
+    get(_, key) {
+      if (key in members) return members[key as keyof T];
+      const value = Reflect.get(target, key);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+const originals = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
+
+function database(db: D1Database): D1Database {
+  return override(db, {
+    prepare: (query: string) => statement(db, db.prepare(query)),
+    batch: (statements: D1PreparedStatement[]) =>
+      throughFaults("DB.batch", async () => {
+        const results = await db.batch(statements.map((one) => originals.get(one) ?? one));
+        countD1(results);
+        return results;
+      }),
+  });
+}
+
+function statement(db: D1Database, original: D1PreparedStatement): D1PreparedStatement {
+  const all = () =>
+    throughFaults("DB.query", async () => {
+      const result = await original.all();
+      countD1([result]);
+      return result;
+    });
+  const wrapped = override(original, {
+    bind: (...values: unknown[]) => statement(db, original.bind(...values)),
+    all,
+    run: all,
+    first: async () => (await all()).results[0] ?? null,
+  });
+  originals.set(wrapped, original);
+  return wrapped;
+}
+
+function r2<A extends unknown[], R>(
+  method: string,
+  call: (...args: A) => Promise<R>,
+): (...args: A) => Promise<R> {
+  return (...args) => {
+    countR2(method);
+    return throughFaults(`BUCKET.${method}`, () => call(...args));
+  };
+}
+
+function bucket(original: R2Bucket): R2Bucket {
+  const plain = ["get", "put", "head", "delete", "list"] as const;
+  return override(original, {
+    ...Object.fromEntries(
+      plain.map((method) => [
+        method,
+        r2(method, (original[method] as () => Promise<unknown>).bind(original)),
+      ]),
+    ),
+    createMultipartUpload: r2("createMultipartUpload", async (key: string) =>
+      multipart(await original.createMultipartUpload(key)),
+    ),
+    resumeMultipartUpload: (key: string, id: string) => multipart(original.resumeMultipartUpload(key, id)),
+  });
+}
+
+function multipart(original: R2MultipartUpload): R2MultipartUpload {
+  return override(original, {
+    uploadPart: r2("uploadPart", (number: number, bytes: Uint8Array) => original.uploadPart(number, bytes)),
+    complete: r2("complete", (parts: R2UploadedPart[]) => original.complete(parts)),
+    abort: r2("abort", () => original.abort()),
+  });
+}
+
+function namespace(original: Env["UPLOADS"]): Env["UPLOADS"] {
+  return override(original, {
+    get: (id: DurableObjectId) =>
+      new Proxy(original.get(id), {
+        get(target, key) {
+          const value = Reflect.get(target, key);
+          if (typeof value !== "function") return value;
+          return (...args: unknown[]) => {
+            costs.durableObjects++;
+            return Reflect.apply(value, target, args);
+          };
+        },
+      }),
+  });
+}

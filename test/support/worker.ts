@@ -1,0 +1,15 @@
+/** The Worker under test: the real one on the real bindings, which count what is asked of them and can be broken. */
+
+import worker from "../../src/index.ts";
+import { UploadSession as RealUploadSession } from "../../src/storage/upload-session.ts";
+import { instrument } from "./instrument.ts";
+
+export class UploadSession extends RealUploadSession {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, instrument(env));
+  }
+}
+
+export default {
+  fetch: (request, env, ctx) => worker.fetch(request, instrument(env), ctx),
+} satisfies ExportedHandler<Env>;
