@@ -25,9 +25,14 @@ export async function putVerified(
 ): Promise<"stored" | "mismatch" | "interrupted"> {
   // R2 demands a known length, which a body that came through RPC has lost.
   const { readable, writable } = new FixedLengthStream(length);
+  const refused = new AbortController();
   const [sent, stored] = await Promise.allSettled([
-    body.pipeTo(writable),
-    bucket.put(key, readable, { [algorithmOf(digest)]: hexOf(digest) }),
+    body.pipeTo(writable, { signal: refused.signal }),
+    bucket.put(key, readable, { [algorithmOf(digest)]: hexOf(digest) }).catch((error) => {
+      // R2 may refuse before it has read everything: then nobody would read the rest.
+      refused.abort(error);
+      throw error;
+    }),
   ]);
   if (stored.status === "fulfilled") return "stored";
   const code = r2ErrorCode(stored.reason);

@@ -34,9 +34,8 @@ export class Intake {
   readonly #store: UploadStore;
   readonly #state: UploadState;
   readonly #part: PartBuffer;
+  readonly #chunk: Chunk;
   readonly #reader: ReadableStreamBYOBReader;
-  /** How many bytes the body may have. */
-  readonly #limit: number;
   /** The one part that is on its way while the next one fills. */
   #uploading: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -54,7 +53,7 @@ export class Intake {
     this.#state = state;
     this.#part = new PartBuffer(PART_SIZE, store.loadTail(state));
     this.#reader = chunk.body.getReader({ mode: "byob" });
-    this.#limit = chunk.range?.length ?? Number.POSITIVE_INFINITY;
+    this.#chunk = chunk;
     if (running?.offset === state.offset) this.running = running;
     // Nothing has left the tail yet: it can be hashed again.
     else if (state.partCount === 0) {
@@ -90,14 +89,24 @@ export class Intake {
         return "interrupted";
       }
       if (this.#stopped) return "interrupted";
-      if (read.done)
-        return this.received < this.#limit && Number.isFinite(this.#limit) ? "wrong-length" : "complete";
-      const kept = read.value.subarray(0, this.#limit - this.received);
+      if (read.done) return this.#end();
+      const kept = read.value.subarray(
+        0,
+        (this.#chunk.range?.length ?? Number.POSITIVE_INFINITY) - this.received,
+      );
       this.received += kept.byteLength;
       if (!(await this.#take(kept))) return this.#giveUp("too-large");
       if (kept.byteLength < read.value.byteLength) return this.#giveUp("wrong-length");
       buffer = read.value.buffer;
     }
+  }
+
+  /** How a body that ended without an error has ended. */
+  #end(): End {
+    const { length, range } = this.#chunk;
+    if (length !== null && this.received < length) return "interrupted";
+    if (range !== null && this.received < range.length) return "wrong-length";
+    return "complete";
   }
 
   async #giveUp(end: End): Promise<End> {

@@ -100,3 +100,14 @@ export async function codesOf(response: Response): Promise<string[]> {
   for (const { message } of errors) if (!message) throw new Error("an error without a message");
   return errors.map(({ code }) => code);
 }
+
+/** A blob's bytes as text; "status 404" and the like when there is none. */
+export async function pullBlob(name: string, digest: string): Promise<string> {
+  const response = await request("GET", `/v2/${name}/blobs/${digest}`);
+  return response.status === 200 ? textOf(response) : `status ${response.status}`;
+}
+
+/** The body as text, whatever its Content-Type. */
+export async function textOf(response: Response): Promise<string> {
+  return new TextDecoder().decode(await response.arrayBuffer());
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+/** `berth`: starts main.ts under a Node that runs TypeScript as it is: this one, else the project's own. */
+
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const MAIN = new URL("main.ts", import.meta.url);
+
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+// 24.5 strips types without a flag or a warning, and knows the proxy settings of the environment.
+if (major > 24 || (major === 24 && minor >= 5)) await import(MAIN.href);
+else runWith(projectNode());
+
+function projectNode() {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve("node/package.json")), "bin/node");
+  } catch {
+    console.error(
+      `berth: needs Node 24.5 or newer, and this is ${process.versions.node}. Run npm ci in Berth's folder: it brings one.`,
+    );
+    return process.exit(1);
+  }
+}
+
+function runWith(node) {
+  const child = spawn(node, [fileURLToPath(MAIN), ...process.argv.slice(2)], { stdio: "inherit" });
+  // A terminal sends Ctrl-C to both; a supervisor only to this process.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  child.once("error", (error) => {
+    console.error(`berth: cannot start ${node}: ${error.message}`);
+    process.exit(1);
+  });
+  child.once("exit", (code, signal) => {
+    if (signal === null) process.exit(code ?? 1);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}
