@@ -17,7 +17,8 @@ export const referrers = new Hono<RegistryEnv>();
 referrers.get("/v2/:name{.+}/referrers/:digest", async (c) => {
   const name = parseRepositoryName(c.req.param("name"));
   const subject = parseDigest(c.req.param("digest"));
-  const artifactType = c.req.query("artifactType") || null;
+  // No media type has a space: it is a "+" that the client did not encode.
+  const artifactType = c.req.query("artifactType")?.replaceAll(" ", "+") || null;
 
   const { descriptors, more } = await listReferrers(c.env.DB, c.env.BUCKET, name, subject, {
     artifactType,

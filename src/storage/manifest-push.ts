@@ -178,7 +178,7 @@ function inlineAnnotations(annotations: Record<string, string>): string | null {
 function referenceBlobs(db: D1Database, repository: RepositoryName, digest: Digest, blobs: Digest[]) {
   const statement = db.prepare(
     `INSERT INTO manifest_blobs (repository_id, manifest_digest, digest)
-     SELECT id, ?2, value FROM repositories JOIN json_each(?3) WHERE name = ?1 ON CONFLICT DO NOTHING`,
+     SELECT repositories.id, ?2, value FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1 ON CONFLICT DO NOTHING`,
   );
   return slices(blobs).map((slice) => statement.bind(repository, digest, slice));
 }
@@ -186,7 +186,7 @@ function referenceBlobs(db: D1Database, repository: RepositoryName, digest: Dige
 function referenceManifests(db: D1Database, repository: RepositoryName, digest: Digest, manifests: Digest[]) {
   const statement = db.prepare(
     `INSERT INTO index_manifests (repository_id, index_digest, digest)
-     SELECT id, ?2, value FROM repositories JOIN json_each(?3) WHERE name = ?1 ON CONFLICT DO NOTHING`,
+     SELECT repositories.id, ?2, value FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1 ON CONFLICT DO NOTHING`,
   );
   return slices(manifests).map((slice) => statement.bind(repository, digest, slice));
 }
@@ -195,7 +195,7 @@ function moveTags(db: D1Database, repository: RepositoryName, { digest, tags }: 
   return db
     .prepare(
       `INSERT INTO tags (repository_id, name, digest, updated_at)
-       SELECT id, value, ?2, ?4 FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1
+       SELECT repositories.id, value, ?2, ?4 FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1
        ON CONFLICT (repository_id, name) DO UPDATE SET digest = excluded.digest, updated_at = excluded.updated_at`,
     )
     .bind(repository, digest, JSON.stringify(tags), now);

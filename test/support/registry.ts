@@ -73,7 +73,8 @@ export function putManifest(
   manifest: unknown,
   headers: Record<string, string> = {},
 ): Promise<Response> {
-  const body = typeof manifest === "string" ? manifest : JSON.stringify(manifest);
+  // Bytes: a text would bring its own Content-Type.
+  const body = bytesOf(typeof manifest === "string" ? manifest : JSON.stringify(manifest));
   const mediaType = (manifest as { mediaType?: string }).mediaType;
   return request("PUT", `/v2/${name}/manifests/${reference}`, {
     body,
