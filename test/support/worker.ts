@@ -3,6 +3,7 @@
 import worker from "../../src/index.ts";
 import { UploadSession as RealUploadSession } from "../../src/storage/upload-session.ts";
 import { instrument } from "./instrument.ts";
+import { withVariables } from "./settings.ts";
 
 export class UploadSession extends RealUploadSession {
   constructor(ctx: DurableObjectState, env: Env) {
@@ -11,5 +12,5 @@ export class UploadSession extends RealUploadSession {
 }
 
 export default {
-  fetch: (request, env, ctx) => worker.fetch(request, instrument(env), ctx),
+  fetch: (request, env, ctx) => worker.fetch(request, instrument(withVariables(env)), ctx),
 } satisfies ExportedHandler<Env>;
