@@ -12,10 +12,12 @@ export interface Agents {
 
 /** The caller destroys them when it is done. */
 export function createAgents(): Agents {
-  // A registry with a certificate of the company's own works with docker through the system's store.
-  const ca = [...new Set([...tls.getCACertificates("default"), ...tls.getCACertificates("system")])];
+  // A certificate of the company's own works with docker through the system's store.
+  tls.setDefaultCACertificates([
+    ...new Set([...tls.getCACertificates("default"), ...tls.getCACertificates("system")]),
+  ]);
   const options = { keepAlive: true, proxyEnv: process.env };
-  return { "http:": new http.Agent(options), "https:": new https.Agent({ ...options, ca }) };
+  return { "http:": new http.Agent(options), "https:": new https.Agent(options) };
 }
 
 export function destroyAgents(agents: Agents): void {

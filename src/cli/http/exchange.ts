@@ -45,6 +45,13 @@ export class ConnectionFailure extends Error {
  * @throws ConnectionFailure
  */
 export async function open(agents: Agents, request: Request): Promise<IncomingMessage> {
+  return (await converse(agents, request)).message;
+}
+
+async function converse(
+  agents: Agents,
+  request: Request,
+): Promise<{ message: IncomingMessage; outgoing: ClientRequest }> {
   const outgoing = start(agents, request);
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     outgoing.once("response", resolve);
@@ -53,9 +60,9 @@ export async function open(agents: Agents, request: Request): Promise<IncomingMe
   // Whoever waits for it hears of it; when a body's own error comes first, nobody does.
   answered.catch(() => {});
   try {
-    if (request.body !== undefined) await write(outgoing, request, answered);
-    outgoing.end();
-    return await within(ANSWER_TIMEOUT, request.url, answered);
+    // After an early answer the body stays unfinished: ending it would pass the rest off as complete.
+    if (request.body === undefined || (await write(outgoing, request, answered))) outgoing.end();
+    return { message: await within(ANSWER_TIMEOUT, request.url, answered), outgoing };
   } catch (error) {
     outgoing.destroy();
     throw error;
@@ -64,7 +71,7 @@ export async function open(agents: Agents, request: Request): Promise<IncomingMe
 
 /** Sends a request and reads its whole, small answer. @throws ConnectionFailure */
 export async function ask(agents: Agents, request: Request): Promise<Answer> {
-  const message = await open(agents, request);
+  const { message, outgoing } = await converse(agents, request);
   const pieces: Buffer[] = [];
   let length = 0;
   try {
@@ -77,7 +84,7 @@ export async function ask(agents: Agents, request: Request): Promise<Answer> {
     throw new ConnectionFailure(request.url, error);
   }
   // After an early answer, half a body stands in this connection's way.
-  if (!message.req.writableFinished) message.destroy();
+  if (!outgoing.writableFinished) message.destroy();
   const { statusCode = 0, headers, rawHeaders } = message;
   return { status: statusCode, headers, rawHeaders, body: Buffer.concat(pieces) };
 }
@@ -87,18 +94,24 @@ function start(agents: Agents, { url, method, headers = {} }: Request): ClientRe
   return http.request(url, { method, headers, agent: agents["http:"] });
 }
 
-async function write(outgoing: ClientRequest, request: Request, answered: Promise<unknown>): Promise<void> {
+/** @returns false when the other side answered before it had the whole body */
+async function write(
+  outgoing: ClientRequest,
+  request: Request,
+  answered: Promise<unknown>,
+): Promise<boolean> {
   let early = false;
   answered.then(
     () => (early = true),
     () => (early = true),
   );
   for await (const piece of request.body as AsyncIterable<Uint8Array>) {
-    if (early) return;
+    if (early) return false;
     if (outgoing.write(piece)) continue;
     const drained = new Promise((resolve) => outgoing.once("drain", resolve));
     await within(WRITE_TIMEOUT, request.url, Promise.race([drained, answered]));
   }
+  return !early;
 }
 
 /** @throws ConnectionFailure when `promise` takes longer than `timeout` milliseconds */

@@ -1,0 +1,63 @@
+/** The relay's HTTP side: which requests are uploads, and what a client hears when one fails. */
+
+import { createServer, type Server } from "node:http";
+import { RegistryError } from "../../oci/errors.ts";
+import { describe, Failure } from "../failure.ts";
+import { ConnectionFailure } from "../http/exchange.ts";
+import { UploadRefused } from "../upload/chunk-uploader.ts";
+import { type Exchange, passOn, replyError } from "./answer.ts";
+import { passThrough } from "./pass-through.ts";
+import { type RelaySettings, readUpload, relayPatch, relayPost, relayPut } from "./relay-upload.ts";
+import { ClientGone } from "./replay-buffer.ts";
+import { type Upstream, upstreamUrl } from "./upstream.ts";
+
+const UPLOADS = /^\/v2\/(.+)\/blobs\/uploads(?:\/([^/]*))?$/;
+
+/** Longer than Go's clients keep idle connections, so that it is never the relay that closes one under them. */
+const KEEP_ALIVE = 120_000;
+
+export function createRelay(upstream: Upstream, settings: RelaySettings): Server {
+  const server = createServer((request, response) => {
+    const exchange = { request, response };
+    relay(exchange, upstream, settings).catch((error: unknown) => {
+      replyFailure(exchange, upstream, settings, error);
+    });
+  });
+  // A layer may take hours.
+  server.requestTimeout = 0;
+  server.keepAliveTimeout = KEEP_ALIVE;
+  return server;
+}
+
+async function relay(exchange: Exchange, upstream: Upstream, settings: RelaySettings): Promise<void> {
+  const { method, url = "" } = exchange.request;
+  // An absolute URL asks for a proxy, which this is not.
+  if (!url.startsWith("/")) return replyError(exchange, 400, "UNSUPPORTED", "this is a registry, no proxy");
+  const { pathname, searchParams } = new URL(`http://relay${url}`);
+  const [, name, id] = UPLOADS.exec(pathname) ?? [];
+  const digest = searchParams.get("digest");
+  const upload = () => readUpload(exchange, upstream, settings, name ?? "");
+
+  if (name !== undefined && id && method === "PATCH") return relayPatch(upload());
+  if (name !== undefined && id && method === "PUT" && digest !== null) return relayPut(upload(), digest);
+  if (name !== undefined && !id && method === "POST" && digest !== null) return relayPost(upload(), digest);
+  return passThrough(upstream, exchange);
+}
+
+function replyFailure(exchange: Exchange, upstream: Upstream, settings: RelaySettings, error: unknown): void {
+  const { request, response } = exchange;
+  // Upstream keeps what it got; there is nobody left to tell.
+  if (error instanceof ClientGone || response.destroyed) return;
+  if (!(error instanceof RegistryError)) {
+    settings.log(`${request.method} ${request.url?.split("?", 1)[0]}: ${describe(error)}`);
+  }
+  if (error instanceof UploadRefused) {
+    passOn(exchange, error.answer, upstreamUrl(upstream, request.url ?? "/"));
+  } else if (error instanceof RegistryError) {
+    replyError(exchange, error.status, error.entries[0]?.code ?? "UNSUPPORTED", error.message);
+  } else {
+    // A bug is 500, what lies upstream 502. UNAVAILABLE is Docker's code for both.
+    const status = error instanceof ConnectionFailure || error instanceof Failure ? 502 : 500;
+    replyError(exchange, status, "UNAVAILABLE", `berth relay: ${describe(error)}`);
+  }
+}

@@ -1,0 +1,72 @@
+/** The registry behind the relay. */
+
+import { badInput, Failure } from "../failure.ts";
+import { type Agents, createAgents } from "../http/agents.ts";
+import { ask, ConnectionFailure } from "../http/exchange.ts";
+import { type ChunkLimits, NO_LIMITS } from "../upload/session.ts";
+
+export interface Upstream {
+  origin: URL;
+  agents: Agents;
+  /** What the registry said last, when an upload began. */
+  limits: ChunkLimits;
+  /**
+   * Sessions, by their path, that take a whole body from one PUT. When that PUT comes again, it carries the whole
+   * body again (containerd); to any other session a PUT without Content-Range brings the last chunk.
+   */
+  wholeBodies: Set<string>;
+}
+
+/**
+ * @param text like https://registry.example.com
+ * @throws Failure
+ */
+export function parseUpstream(text: string): Upstream {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
+    throw badInput(
+      `${JSON.stringify(text)} is not a registry's address: write it like https://registry.example.com.`,
+    );
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw badInput("The address must not hold credentials: docker login at the relay passes them on.");
+  }
+  if (url.pathname !== "/" || url.search !== "") {
+    throw badInput(`A registry has no path of its own: write ${url.origin}.`);
+  }
+  return { origin: url, agents: createAgents(), limits: NO_LIMITS, wholeBodies: new Set() };
+}
+
+/** The same path and query at upstream, whatever they contain. */
+export function upstreamUrl(upstream: Upstream, path: string): URL {
+  return new URL(upstream.origin.origin + path);
+}
+
+/** How many sessions are remembered; older ones are forgotten. */
+const MAX_REMEMBERED = 1000;
+
+export function rememberWholeBody({ wholeBodies }: Upstream, path: string): void {
+  wholeBodies.add(path);
+  const [oldest] = wholeBodies;
+  if (wholeBodies.size > MAX_REMEMBERED && oldest !== undefined) wholeBodies.delete(oldest);
+}
+
+/** @throws Failure when no registry answers */
+export async function assertRegistry({ origin, agents }: Upstream): Promise<void> {
+  const url = new URL("/v2/", origin);
+  const answer = await ask(agents, { method: "GET", url }).catch((error: unknown) => {
+    if (!(error instanceof ConnectionFailure)) throw error;
+    throw new Failure(`Cannot reach ${origin.origin} (${error.message}): check the address and the network.`);
+  });
+  const { status, headers } = answer;
+  const challenged = status === 401 && headers["www-authenticate"] !== undefined;
+  const named = headers["docker-distribution-api-version"] !== undefined;
+  const isRegistry = challenged || ((status === 200 || status === 429) && named) || isEmptyJson(answer);
+  if (isRegistry || status >= 500) return;
+  throw new Failure(`${origin.origin} is no registry: GET /v2/ answered ${status}. Check the address.`);
+}
+
+function isEmptyJson({ status, body }: { status: number; body: Buffer }): boolean {
+  // The specification asks only for the status; registries answer it with {} or nothing.
+  return status === 200 && ["", "{}"].includes(body.toString().trim());
+}
