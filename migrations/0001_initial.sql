@@ -16,6 +16,7 @@
 --           index names)
 --
 --   doomed_objects: R2 keys that no row names any more, waiting to be deleted
+--   gc_state, gc_runs: where collection stands, and what it did
 --   upload sessions live in Durable Objects, users in KV
 --
 -- Times are milliseconds since the epoch, sizes are bytes, digests are "<algorithm>:<hex>".
@@ -31,8 +32,13 @@ CREATE TABLE blobs (
   object_key TEXT NOT NULL UNIQUE,
   size INTEGER NOT NULL,
   -- When it was last uploaded.
-  used_at INTEGER NOT NULL
+  used_at INTEGER NOT NULL,
+  -- 0 when no repository sees it any more. Kept by the triggers below.
+  linked INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
+
+-- What collection looks through: only garbage, so that its cost does not grow with what is live.
+CREATE INDEX blobs_unlinked ON blobs (used_at) WHERE linked = 0;
 
 -- Invariant 2: a blob is visible in a repository only through its row here.
 CREATE TABLE repository_blobs (
@@ -40,11 +46,13 @@ CREATE TABLE repository_blobs (
   digest TEXT NOT NULL REFERENCES blobs (digest),
   -- When a push last relied on it: uploaded, mounted, or found by HEAD (refreshed lazily).
   used_at INTEGER NOT NULL,
+  -- 1 while a manifest of the repository names it. Kept by the triggers below.
+  referenced INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (repository_id, digest)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX repository_blobs_by_digest ON repository_blobs (digest);
-CREATE INDEX repository_blobs_by_used_at ON repository_blobs (used_at);
+CREATE INDEX repository_blobs_unreferenced ON repository_blobs (used_at) WHERE referenced = 0;
 
 CREATE TABLE manifests (
   repository_id INTEGER NOT NULL REFERENCES repositories (id),
@@ -61,7 +69,8 @@ CREATE TABLE manifests (
   artifact_type TEXT,
   -- JSON, only beside a subject. NULL when too large to keep here: then they are read from the bytes.
   annotations TEXT,
-  pushed_at INTEGER NOT NULL,
+  -- When a push last relied on it: pushed, or found by HEAD (refreshed lazily).
+  used_at INTEGER NOT NULL,
   PRIMARY KEY (repository_id, digest),
   CHECK ((content IS NULL) <> (object_key IS NULL))
 ) STRICT;
@@ -81,6 +90,29 @@ CREATE TABLE manifest_blobs (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX manifest_blobs_by_digest ON manifest_blobs (repository_id, digest);
+
+-- `referenced` and `linked` say what a search for rows that do NOT exist would have to read everything for.
+-- They only lead collection to its candidates; the foreign keys decide what may go. As triggers they hold for
+-- every statement, cascades too.
+CREATE TRIGGER reference_added AFTER INSERT ON manifest_blobs BEGIN
+  UPDATE repository_blobs SET referenced = 1
+  WHERE repository_id = NEW.repository_id AND digest = NEW.digest AND referenced = 0;
+END;
+
+CREATE TRIGGER reference_removed AFTER DELETE ON manifest_blobs BEGIN
+  UPDATE repository_blobs SET referenced = 0
+  WHERE repository_id = OLD.repository_id AND digest = OLD.digest
+    AND NOT EXISTS (SELECT 1 FROM manifest_blobs WHERE repository_id = OLD.repository_id AND digest = OLD.digest);
+END;
+
+CREATE TRIGGER link_added AFTER INSERT ON repository_blobs BEGIN
+  UPDATE blobs SET linked = 1 WHERE digest = NEW.digest AND linked = 0;
+END;
+
+CREATE TRIGGER link_removed AFTER DELETE ON repository_blobs BEGIN
+  UPDATE blobs SET linked = 0
+  WHERE digest = OLD.digest AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE digest = OLD.digest);
+END;
 
 -- What an image index names. Not a foreign key: sparse indexes are allowed by a setting, and a manifest
 -- that an index names can be deleted.
@@ -112,3 +144,24 @@ CREATE TABLE doomed_objects (
   object_key TEXT PRIMARY KEY,
   doomed_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- One row: who collects garbage until when, and where the next run goes on.
+CREATE TABLE gc_state (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  -- The id of the run that holds the lease; NULL when none does.
+  holder TEXT,
+  lease_expires_at INTEGER NOT NULL,
+  -- JSON: for each walk through live rows and objects, the last one seen.
+  cursors TEXT NOT NULL
+) STRICT;
+
+INSERT INTO gc_state (id, holder, lease_expires_at, cursors) VALUES (1, NULL, 0, '{}');
+
+CREATE TABLE gc_runs (
+  id TEXT PRIMARY KEY,
+  started_at INTEGER NOT NULL,
+  -- JSON: see CollectionReport.
+  report TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX gc_runs_by_started_at ON gc_runs (started_at);

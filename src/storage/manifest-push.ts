@@ -48,12 +48,12 @@ export async function putManifest(
       ? references.missingBlobs
       : [...references.missingBlobs, ...references.missingManifests];
     if (missing.length > 0) return missing;
-    // 2. Write it with its references. The foreign keys refuse if one was deleted since step 1: look again.
+    // 2. Write it with its references. The constraints refuse if one was deleted since step 1: look again.
     try {
-      await write(db, bucket, repository, pushed, references.blobs, now);
+      await write(db, bucket, repository, pushed, references, now);
       return [];
     } catch (error) {
-      if (!isForeignKeyViolation(error) || tries === MAX_TRIES) throw error;
+      if (!isConstraintViolation(error) || tries === MAX_TRIES) throw error;
     }
   }
 }
@@ -61,6 +61,8 @@ export async function putManifest(
 interface Resolved {
   /** Blobs that the manifest holds on to. */
   blobs: Digest[];
+  /** Manifests that the index names and the repository holds. */
+  manifests: Digest[];
   missingBlobs: Digest[];
   missingManifests: Digest[];
 }
@@ -80,6 +82,7 @@ async function resolve(db: D1Database, repository: RepositoryName, manifest: Man
       // BuildKit exports its cache as an index that names layers, which are blobs.
       ...manifest.manifests.filter((digest) => !isManifest(digest) && isBlob(digest)),
     ],
+    manifests: manifest.manifests.filter(isManifest),
     missingBlobs: manifest.blobs.filter((digest) => !isBlob(digest)),
     missingManifests: manifest.manifests.filter((digest) => !isManifest(digest) && !isBlob(digest)),
   };
@@ -118,7 +121,7 @@ async function write(
   bucket: R2Bucket,
   repository: RepositoryName,
   pushed: NewManifest,
-  blobs: Digest[],
+  references: Resolved,
   now: number,
 ): Promise<void> {
   const objectKey = pushed.bytes.byteLength > MAX_INLINE_SIZE ? newObjectKey("manifests") : null;
@@ -128,8 +131,9 @@ async function write(
     const [, row] = await db.batch<{ object_key: string | null }>([
       ensureRepository(db, repository),
       upsertManifest(db, repository, pushed, objectKey, now),
-      ...referenceBlobs(db, repository, pushed.digest, blobs),
-      ...referenceManifests(db, repository, pushed.digest, pushed.manifest.manifests),
+      ...referenceBlobs(db, repository, pushed.digest, references.blobs),
+      ...referenceManifests(db, repository, pushed.digest, references.manifests),
+      ...noteMissingManifests(db, repository, pushed.digest, references.missingManifests),
       moveTags(db, repository, pushed, now),
     ]);
     kept = row?.results[0]?.object_key ?? null;
@@ -150,10 +154,10 @@ function upsertManifest(
   return db
     .prepare(
       `INSERT INTO manifests
-         (repository_id, digest, media_type, size, content, object_key, subject, artifact_type, annotations, pushed_at)
+         (repository_id, digest, media_type, size, content, object_key, subject, artifact_type, annotations, used_at)
        SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM repositories WHERE name = ?1
        ON CONFLICT (repository_id, digest)
-         DO UPDATE SET media_type = excluded.media_type, pushed_at = excluded.pushed_at
+         DO UPDATE SET media_type = excluded.media_type, used_at = excluded.used_at
        RETURNING object_key`,
     )
     .bind(
@@ -184,11 +188,24 @@ function referenceBlobs(db: D1Database, repository: RepositoryName, digest: Dige
 }
 
 function referenceManifests(db: D1Database, repository: RepositoryName, digest: Digest, manifests: Digest[]) {
+  // A manifest that has gone meanwhile is a NULL here, which the table refuses.
   const statement = db.prepare(
     `INSERT INTO index_manifests (repository_id, index_digest, digest)
-     SELECT repositories.id, ?2, value FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1 ON CONFLICT DO NOTHING`,
+     SELECT repositories.id, ?2,
+            (SELECT digest FROM manifests WHERE repository_id = repositories.id AND digest = value)
+     FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1 ON CONFLICT DO NOTHING`,
   );
   return slices(manifests).map((slice) => statement.bind(repository, digest, slice));
+}
+
+/** A sparse index: what it names may come later, and then it must stay. */
+function noteMissingManifests(db: D1Database, repository: RepositoryName, digest: Digest, missing: Digest[]) {
+  const statement = db.prepare(
+    `INSERT INTO index_manifests (repository_id, index_digest, digest)
+     SELECT repositories.id, ?2, value FROM repositories JOIN json_each(?3)
+     WHERE repositories.name = ?1 ON CONFLICT DO NOTHING`,
+  );
+  return slices(missing).map((slice) => statement.bind(repository, digest, slice));
 }
 
 function moveTags(db: D1Database, repository: RepositoryName, { digest, tags }: NewManifest, now: number) {
@@ -209,6 +226,6 @@ function slices(digests: Digest[]): string[] {
   return texts;
 }
 
-function isForeignKeyViolation(error: unknown): boolean {
-  return String(error).includes("FOREIGN KEY constraint failed");
+function isConstraintViolation(error: unknown): boolean {
+  return /(FOREIGN KEY|NOT NULL) constraint failed/.test(String(error));
 }

@@ -190,6 +190,17 @@ describe("invariant 1: what a manifest names exists and stays", () => {
     expect([response.status, await codesOf(response)]).toEqual([400, ["MANIFEST_BLOB_UNKNOWN"]]);
   });
 
+  test("a child deleted between the check and the write is found missing", async () => {
+    const child = await pushImage("a", null, "config", []);
+    interleave("DB.batch", async () => {
+      interleave("DB.batch", () =>
+        env.DB.prepare("DELETE FROM manifests WHERE digest = ?1").bind(child).run(),
+      );
+    });
+    const response = await putManifest("a", "latest", indexOf([imageOf("config", [])]));
+    expect([response.status, await codesOf(response)]).toEqual([400, ["MANIFEST_BLOB_UNKNOWN"]]);
+  });
+
   test("a missing child of an index is refused, unless sparse indexes are allowed", async () => {
     const child = imageOf("config", []);
     const refused = await putManifest("a", "latest", indexOf([child]));
