@@ -6,6 +6,7 @@ import { readSettings } from "./config.ts";
 import { RegistryError } from "./oci/errors.ts";
 import { base } from "./routes/base.ts";
 import { blobs } from "./routes/blobs.ts";
+import { collection } from "./routes/collection.ts";
 import type { Context, RegistryEnv } from "./routes/context.ts";
 import { manifests } from "./routes/manifests.ts";
 import { referrers } from "./routes/referrers.ts";
@@ -41,6 +42,7 @@ app.route("/", uploads);
 app.route("/", manifests);
 app.route("/", tags);
 app.route("/", referrers);
+app.route("/", collection);
 
 app.notFound((c) =>
   respond(c, new RegistryError("UNSUPPORTED", "there is no such endpoint", { status: 404 })),

@@ -5,6 +5,12 @@ export interface Settings {
   allowSparseIndexes: boolean;
   /** How long an unreferenced blob is safe from collection. Milliseconds. */
   gracePeriod: number;
+  /** How long an untagged manifest stays; null keeps it for ever. Milliseconds. */
+  untaggedManifests: number | null;
+  /** Whether referrers go when their subject has gone. */
+  deleteDanglingReferrers: boolean;
+  /** Age at which an R2 object that no row names is an orphan. Milliseconds. */
+  orphanAge: number;
   /** How long an upload session may lie idle. Milliseconds. */
   uploadExpiry: number;
   /** The largest request body that the edge lets through. Bytes. */
@@ -17,6 +23,10 @@ export function readSettings(env: Env): Settings {
     allowDelete: flag("ALLOW_DELETE", env.ALLOW_DELETE),
     allowSparseIndexes: flag("ALLOW_SPARSE_INDEXES", env.ALLOW_SPARSE_INDEXES),
     gracePeriod: duration("GRACE_PERIOD", env.GRACE_PERIOD),
+    untaggedManifests:
+      env.UNTAGGED_MANIFESTS === "keep" ? null : duration("UNTAGGED_MANIFESTS", env.UNTAGGED_MANIFESTS),
+    deleteDanglingReferrers: flag("DELETE_DANGLING_REFERRERS", env.DELETE_DANGLING_REFERRERS),
+    orphanAge: orphanAge(env),
     uploadExpiry: duration("UPLOAD_EXPIRY", env.UPLOAD_EXPIRY),
     maxChunk: bytes("MAX_CHUNK", env.MAX_CHUNK),
   };
@@ -36,6 +46,13 @@ function duration(name: string, value: string): number {
   const milliseconds = Number(match[1]) * UNITS_OF_TIME[match[2] as keyof typeof UNITS_OF_TIME];
   if (milliseconds === 0) throw wrong(name, value, "a duration above zero");
   return milliseconds;
+}
+
+function orphanAge(env: Env): number {
+  const age = duration("ORPHAN_AGE", env.ORPHAN_AGE);
+  if (age > duration("UPLOAD_EXPIRY", env.UPLOAD_EXPIRY)) return age;
+  // An upload that is being closed has an object and no row yet.
+  throw wrong("ORPHAN_AGE", env.ORPHAN_AGE, "longer than UPLOAD_EXPIRY");
 }
 
 const UNITS_OF_SIZE = { MB: 1e6, MiB: 2 ** 20, GB: 1e9, GiB: 2 ** 30 } as const;

@@ -11,7 +11,7 @@ export default defineConfig({
     })),
   ],
   test: {
-    include: ["test/{oci,storage,api,auth}/**/*.test.ts", "test/architecture.test.ts"],
+    include: ["test/{oci,storage,api,auth,gc}/**/*.test.ts", "test/architecture.test.ts"],
     setupFiles: ["test/setup.ts"],
     testTimeout: 60_000,
   },

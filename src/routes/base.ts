@@ -28,6 +28,12 @@ base.get("/v2/_oci/ext/discover", (c) =>
         url: "https://github.com/opencontainers/distribution-spec/tree/main/extensions",
         endpoints: ["_oci/ext/discover"],
       },
+      {
+        name: "_berth",
+        description: "Garbage collection on demand, for administrators",
+        url: "https://github.com/opencontainers/distribution-spec/tree/main/extensions",
+        endpoints: ["_berth/gc"],
+      },
     ],
   }),
 );

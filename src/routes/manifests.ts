@@ -31,7 +31,7 @@ manifests.get("/v2/:name{.+}/manifests/:reference", async (c) => {
   const reference = parseReference(c.req.param("reference"));
 
   if (c.req.method === "HEAD") {
-    const info = await headManifest(c.env.DB, name, reference);
+    const info = await headManifest(c.env.DB, name, reference, Date.now(), c.get("settings").gracePeriod);
     if (info === null) throw unknown(reference);
     return isNotModified(c, info.digest)
       ? c.body(null, 304, headersOf(info))

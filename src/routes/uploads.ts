@@ -64,8 +64,8 @@ async function createWhole(c: Context, name: RepositoryName, digest: Digest): Pr
     await c.env.BUCKET.delete(key);
     throw interrupted(null);
   }
-  const won = await commitBlob(c.env.DB, name, { key, digest, size: length }, Date.now());
-  if (!won) await c.env.BUCKET.delete(key);
+  const committed = await commitBlob(c.env.DB, name, { key, digest, size: length }, Date.now());
+  if (committed !== "committed") await c.env.BUCKET.delete(key);
   return created(c, name, digest);
 }
 

@@ -95,18 +95,17 @@ export interface StoredObject {
 
 /**
  * Makes a verified object the blob of its digest, and links that in a repository. Can be repeated.
- * @returns false when another object already is that blob: it was linked instead, and this one may be deleted
- * @throws when the object has been doomed meanwhile
+ * @returns "duplicate" when another object already is that blob: it was linked instead, and this one may be
+ * deleted; "doomed" when this object has been doomed meanwhile: nothing was linked
  */
 export async function commitBlob(
   db: D1Database,
   repository: RepositoryName,
   object: StoredObject,
   now: number,
-): Promise<boolean> {
+): Promise<"committed" | "duplicate" | "doomed"> {
   const [, blob] = await db.batch<{ object_key: string }>([
     ensureRepository(db, repository),
-    // A doomed key is never made a blob; the foreign key of the link then fails the whole batch.
     db
       .prepare(
         `INSERT INTO blobs (digest, object_key, size, used_at)
@@ -117,12 +116,15 @@ export async function commitBlob(
     db
       .prepare(
         `INSERT INTO repository_blobs (repository_id, digest, used_at)
-         SELECT id, ?2, ?3 FROM repositories WHERE name = ?1
+         SELECT id, ?2, ?3 FROM repositories
+         WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM doomed_objects WHERE object_key = ?4)
          ON CONFLICT DO UPDATE SET used_at = excluded.used_at`,
       )
-      .bind(repository, object.digest, now),
+      .bind(repository, object.digest, now, object.key),
   ]);
-  return blob?.results[0]?.object_key === object.key;
+  const key = blob?.results[0]?.object_key;
+  if (key === undefined) return "doomed";
+  return key === object.key ? "committed" : "duplicate";
 }
 
 /** Dooms an object, unless it has become a blob. For a commit whose outcome is not known. */

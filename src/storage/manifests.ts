@@ -23,26 +23,49 @@ interface ContentRow extends InfoRow {
   object_key: string | null;
 }
 
-/** What a manifest is, without its bytes; null when the repository does not hold it. */
+interface HeadRow extends InfoRow {
+  /** When a push last relied on it. Milliseconds since the epoch. */
+  used_at: number;
+}
+
+/**
+ * What a manifest is, without its bytes; null when the repository does not hold it. A push may rely on the
+ * answer for the grace period: the manifest is marked as used now, unless that was done within its last quarter.
+ */
 export async function headManifest(
   db: D1Database,
   repository: RepositoryName,
   reference: Reference,
+  now: number,
+  gracePeriod: number,
 ): Promise<ManifestInfo | null> {
-  const row = await (isDigestReference(reference)
+  const row = await findHead(db, repository, reference);
+  if (row === null) return null;
+  const info = { digest: row.digest, mediaType: row.media_type, size: row.size };
+  if (row.used_at >= now - gracePeriod / 4) return info;
+  // It may have been collected since it was read.
+  const refreshed = await db
+    .prepare(
+      `UPDATE manifests SET used_at = ?3
+       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 RETURNING 1`,
+    )
+    .bind(repository, row.digest, now)
+    .first();
+  return refreshed === null ? null : info;
+}
+
+function findHead(db: D1Database, repository: RepositoryName, reference: Reference): Promise<HeadRow | null> {
+  const statement = isDigestReference(reference)
     ? db.prepare(
-        `SELECT digest, media_type, size FROM manifests
+        `SELECT digest, media_type, size, used_at FROM manifests
          WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2`,
       )
     : db.prepare(
-        `SELECT manifests.digest, media_type, size
+        `SELECT manifests.digest, media_type, size, used_at
          FROM tags JOIN manifests USING (repository_id, digest)
          WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND tags.name = ?2`,
-      )
-  )
-    .bind(repository, reference)
-    .first<InfoRow>();
-  return row && { digest: row.digest, mediaType: row.media_type, size: row.size };
+      );
+  return statement.bind(repository, reference).first<HeadRow>();
 }
 
 /** A manifest with its exact bytes; null when the repository does not hold it. */

@@ -86,9 +86,11 @@ export async function finish(upload: Upload, digest: Digest): Promise<CloseOutco
 async function commit({ env, store, state }: Upload, digest: Digest): Promise<CloseOutcome> {
   const key = state.objectKey as string;
   const object = { key, digest, size: state.offset };
-  const won = await commitBlob(env.DB, state.repository, object, Date.now());
+  const outcome = await commitBlob(env.DB, state.repository, object, Date.now());
+  // Committed before, with the answer lost; then deleted and collected.
+  if (outcome === "doomed") return { kind: "unknown" };
   // Another upload of the same digest won: that one is linked, no row names ours.
-  if (!won) await env.BUCKET.delete(key);
+  if (outcome === "duplicate") await env.BUCKET.delete(key);
   state.phase = "committed";
   store.dropBytes(state);
   return { kind: "committed" };

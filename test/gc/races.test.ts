@@ -1,0 +1,202 @@
+/** Collection beside pushes: forced between any two steps of either. */
+
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, test } from "vitest";
+import { breakNext, healAll, interleave } from "../support/faults.ts";
+import { imageOf, indexOf, pushImage } from "../support/images.ts";
+import {
+  close,
+  patch,
+  pullBlob,
+  pushBlob,
+  putManifest,
+  request,
+  sha256,
+  startUpload,
+} from "../support/registry.ts";
+import { setVariables } from "../support/settings.ts";
+import { age, collect, collected, expectSound, objectKeys } from "./support.ts";
+
+afterEach(expectSound);
+
+const CALLS = ["DB.query", "DB.batch", "BUCKET.delete", "BUCKET.list"] as const;
+
+describe("a push that found what it needs, then collection, then its manifest", () => {
+  const image = imageOf("config", ["layer"]);
+
+  async function uploaded(): Promise<void> {
+    for (const content of ["config", "layer"]) await pushBlob("a", content);
+  }
+  async function found(): Promise<void> {
+    await uploaded();
+    await age(0.9);
+    for (const content of ["config", "layer"]) {
+      expect((await request("HEAD", `/v2/a/blobs/${sha256(content)}`)).status).toBe(200);
+    }
+    await age(0.5);
+  }
+  async function mounted(): Promise<void> {
+    for (const content of ["config", "layer"]) await pushBlob("source", content);
+    await age(2);
+    for (const content of ["config", "layer"]) {
+      const query = `?mount=${sha256(content)}&from=source`;
+      expect((await request("POST", `/v2/a/blobs/uploads/${query}`)).status).toBe(201);
+    }
+  }
+
+  for (const prepare of [uploaded, found, mounted]) {
+    test(`${prepare.name}: the manifest is accepted and pulls whole`, async () => {
+      await prepare();
+      await collect();
+      expect((await putManifest("a", "latest", image)).status).toBe(201);
+      await age(2);
+      await collect();
+      expect(await pullBlob("a", sha256("layer"))).toBe("layer");
+      expect(await pullBlob("a", sha256("config"))).toBe("config");
+    });
+  }
+});
+
+describe("collection in the middle of a manifest push, and the other way round", () => {
+  /** Everything is past its grace period: the push was too slow. It must be refused or accepted, never half of it. */
+  async function expectWhole(response: Response): Promise<void> {
+    const pulled = await Promise.all(["config", "layer"].map((content) => pullBlob("a", sha256(content))));
+    if (response.status === 201) expect(pulled).toEqual(["config", "layer"]);
+    else expect(response.status).toBe(400);
+  }
+
+  for (const call of ["DB.query", "DB.batch"] as const) {
+    test(`a whole run before the push's ${call}`, async () => {
+      for (const content of ["config", "layer"]) await pushBlob("a", content);
+      await age(2);
+      interleave(call, () => collect());
+      await expectWhole(await putManifest("a", "latest", imageOf("config", ["layer"])));
+    });
+  }
+
+  test("a whole run between the push's check and its write", async () => {
+    for (const content of ["config", "layer"]) await pushBlob("a", content);
+    await age(2);
+    interleave("DB.batch", async () => interleave("DB.batch", () => collect()));
+    const response = await putManifest("a", "latest", imageOf("config", ["layer"]));
+    expect(response.status).toBe(400);
+    await expectWhole(response);
+  });
+
+  for (const call of CALLS) {
+    for (let nth = 0; nth < 8; nth++) {
+      test(`a push before call ${nth} of ${call} of a run`, async () => {
+        for (const content of ["config", "layer"]) await pushBlob("a", content);
+        await age(2);
+        let response: Response | undefined;
+        const push = async () => {
+          response = await putManifest("a", "latest", imageOf("config", ["layer"]));
+        };
+        let wait: () => Promise<unknown> = push;
+        for (let left = nth; left > 0; left--) {
+          const next = wait;
+          wait = async () => interleave(call, next);
+        }
+        interleave(call, wait);
+        await collect();
+        if (response !== undefined) await expectWhole(response);
+      });
+    }
+  }
+
+  test("an index that is pushed while its old child is collected is refused or whole", async () => {
+    setVariables({ UNTAGGED_MANIFESTS: "1d" });
+    const digest = await pushImage("a", null, "config", []);
+    await age(2);
+    interleave("DB.batch", async () => interleave("DB.batch", () => collect()));
+    const response = await putManifest("a", "latest", indexOf([imageOf("config", [])]));
+    const child = await request("GET", `/v2/a/manifests/${digest}`);
+    expect([response.status, child.status]).toEqual([400, 404]);
+  });
+});
+
+describe("uploads around a collection", () => {
+  test("two pushes of one digest, collection between their commits", async () => {
+    const [first, second] = [await startUpload("a"), await startUpload("b")];
+    for (const location of [first, second]) await patch(location, "layer");
+    expect((await close(first, sha256("layer"))).status).toBe(201);
+    await age(2);
+    interleave("DB.batch", () => collect());
+    expect((await close(second, sha256("layer"))).status).toBe(201);
+    expect(await pullBlob("b", sha256("layer"))).toBe("layer");
+    await collect();
+    expect(await pullBlob("b", sha256("layer"))).toBe("layer");
+  });
+
+  test("a commit whose answer was lost, its blob deleted and collected, and then the PUT repeated", async () => {
+    const location = await startUpload("a");
+    await patch(location, "layer");
+    breakNext("DB.batch", "after");
+    expect((await close(location, sha256("layer"))).status).toBe(500);
+    await request("DELETE", `/v2/a/blobs/${sha256("layer")}`);
+    await age(2);
+    await collect();
+    expect((await close(location, sha256("layer"))).status).toBe(404);
+    expect(await pullBlob("a", sha256("layer"))).toBe("status 404");
+  });
+
+  test("the same while the object is doomed but not yet deleted: never a row without an object", async () => {
+    const location = await startUpload("a");
+    await patch(location, "layer");
+    breakNext("DB.batch", "after");
+    await close(location, sha256("layer"));
+    await request("DELETE", `/v2/a/blobs/${sha256("layer")}`);
+    await age(2);
+    breakNext("BUCKET.delete", "before");
+    expect((await collect()).outcome).toBe("failed");
+    expect((await close(location, sha256("layer"))).status).toBe(404);
+    await collected();
+    expect((await close(location, sha256("layer"))).status).toBe(404);
+  });
+
+  test("the last tag of a repository deleted during a push to it", async () => {
+    const old = await pushImage("a", "latest", "config", ["layer"]);
+    await age(2);
+    const location = await startUpload("a");
+    await patch(location, "new layer");
+    await request("DELETE", `/v2/a/manifests/${old}`);
+    await collect();
+    expect((await close(location, sha256("new layer"))).status).toBe(201);
+    await pushBlob("a", "config");
+    expect((await putManifest("a", "latest", imageOf("config", ["new layer"]))).status).toBe(201);
+    await collect();
+    expect(await pullBlob("a", sha256("new layer"))).toBe("new layer");
+  });
+});
+
+describe("failures", () => {
+  for (const call of CALLS) {
+    for (const when of ["before", "after"] as const) {
+      for (let nth = 0; nth < 6; nth++) {
+        test(`${call} number ${nth} fails ${when} it was made: the next run finishes the job`, async () => {
+          await pushImage("a", "keep", "kept config", ["kept layer"]);
+          await pushBlob("b", "garbage");
+          await age(2);
+          const location = await startUpload("a");
+          await patch(location, "half");
+          if (nth === 0) breakNext(call, when);
+          else {
+            let later: () => Promise<unknown> = async () => breakNext(call, when);
+            for (let left = nth - 1; left > 0; left--) {
+              const next = later;
+              later = async () => interleave(call, next);
+            }
+            interleave(call, later);
+          }
+          await collect().catch(() => {});
+          healAll();
+          await env.DB.prepare("UPDATE gc_state SET lease_expires_at = 1").run();
+          await collected();
+          expect(await pullBlob("a", sha256("kept layer"))).toBe("kept layer");
+          expect(await pullBlob("b", sha256("garbage"))).toBe("status 404");
+          expect(await objectKeys()).toHaveLength(2);
+        });
+      }
+    }
+  }
+});
