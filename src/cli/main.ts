@@ -3,19 +3,23 @@
 import process from "node:process";
 import { Command, CommanderError } from "commander";
 import { describe, EXIT, Failure } from "./failure.ts";
+import { pushCommand } from "./push/command.ts";
 import { relayCommand } from "./relay/command.ts";
 
 const program = new Command("berth")
   .description("Programs for a Berth registry, run on the user's machine.")
-  .showHelpAfterError("(--help explains)")
-  .addCommand(relayCommand());
+  .addCommand(relayCommand())
+  .addCommand(pushCommand());
 
-for (const command of [program, ...program.commands]) command.exitOverride().configureHelp({ helpWidth: 80 });
+for (const command of [program, ...program.commands]) {
+  command.exitOverride().configureHelp({ helpWidth: 80 }).showHelpAfterError("(--help explains)");
+}
 
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  // What else is under way would go on trying.
+  process.exit(report(error));
 }
 
 /** @returns the exit code */

@@ -18,8 +18,8 @@ export interface Request {
   method: string;
   url: URL;
   headers?: OutgoingHttpHeaders;
-  /** An error that it throws ends the exchange and comes out as it is. */
-  body?: AsyncIterable<Uint8Array>;
+  /** Called once a try. An error that it throws ends the exchange and comes out as it is. */
+  body?: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
 /** A response that was read to its end. */
@@ -61,7 +61,8 @@ async function converse(
   answered.catch(() => {});
   try {
     // After an early answer the body stays unfinished: ending it would pass the rest off as complete.
-    if (request.body === undefined || (await write(outgoing, request, answered))) outgoing.end();
+    if (request.body === undefined || (await write(outgoing, request.url, request.body(), answered)))
+      outgoing.end();
     return { message: await within(ANSWER_TIMEOUT, request.url, answered), outgoing };
   } catch (error) {
     outgoing.destroy();
@@ -97,7 +98,8 @@ function start(agents: Agents, { url, method, headers = {} }: Request): ClientRe
 /** @returns false when the other side answered before it had the whole body */
 async function write(
   outgoing: ClientRequest,
-  request: Request,
+  url: URL,
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   answered: Promise<unknown>,
 ): Promise<boolean> {
   let early = false;
@@ -105,11 +107,11 @@ async function write(
     () => (early = true),
     () => (early = true),
   );
-  for await (const piece of request.body as AsyncIterable<Uint8Array>) {
+  for await (const piece of body) {
     if (early) return false;
     if (outgoing.write(piece)) continue;
     const drained = new Promise((resolve) => outgoing.once("drain", resolve));
-    await within(WRITE_TIMEOUT, request.url, Promise.race([drained, answered]));
+    await within(WRITE_TIMEOUT, url, Promise.race([drained, answered]));
   }
   return !early;
 }

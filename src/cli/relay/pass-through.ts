@@ -25,7 +25,7 @@ export async function passThrough(upstream: Upstream, exchange: Exchange): Promi
     method,
     url,
     headers,
-    ...(body.length > 0 && { body: once(body) }),
+    ...(body.length > 0 && { body: () => [body] }),
   });
   rememberLimits(upstream, method, message);
   response.writeHead(message.statusCode ?? 502, answerHeaders(message.rawHeaders, url));
@@ -65,8 +65,4 @@ async function readBody(request: IncomingMessage): Promise<Buffer | null> {
 /** A registry says how large it wants its chunks when an upload begins. */
 function rememberLimits(upstream: Upstream, method: string, { statusCode, headers }: IncomingMessage): void {
   if (method === "POST" && statusCode === 202) upstream.limits = chunkLimitsOf({ headers });
-}
-
-async function* once(body: Buffer): AsyncGenerator<Uint8Array> {
-  yield body;
 }

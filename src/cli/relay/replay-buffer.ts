@@ -135,13 +135,13 @@ export class ReplayBuffer implements ChunkSource {
   }
 
   #finish(): void {
-    if (this.#end !== null && this.#arrived < this.#end) return this.#fail();
-    this.#end = this.#arrived;
+    if (this.#end === null) this.#end = this.#arrived;
+    this.#fail();
     this.#wake();
   }
 
+  /** Unless the body is complete: a stream closes after its end, too. */
   #fail(): void {
-    // A stream closes after its end, too.
     if (this.#end === this.#arrived) return;
     this.#failure = new ClientGone("the client went away");
     this.#wake();

@@ -3,6 +3,8 @@
 import { badInput, Failure } from "../failure.ts";
 import { type Agents, createAgents } from "../http/agents.ts";
 import { ask, ConnectionFailure } from "../http/exchange.ts";
+import { isFromRegistry } from "../http/registry-check.ts";
+import { isPassing } from "../http/retry.ts";
 import { type ChunkLimits, NO_LIMITS } from "../upload/session.ts";
 
 export interface Upstream {
@@ -58,15 +60,7 @@ export async function assertRegistry({ origin, agents }: Upstream): Promise<void
     if (!(error instanceof ConnectionFailure)) throw error;
     throw new Failure(`Cannot reach ${origin.origin} (${error.message}): check the address and the network.`);
   });
-  const { status, headers } = answer;
-  const challenged = status === 401 && headers["www-authenticate"] !== undefined;
-  const named = headers["docker-distribution-api-version"] !== undefined;
-  const isRegistry = challenged || ((status === 200 || status === 429) && named) || isEmptyJson(answer);
-  if (isRegistry || status >= 500) return;
+  const { status } = answer;
+  if (isFromRegistry(answer) || isPassing(status)) return;
   throw new Failure(`${origin.origin} is no registry: GET /v2/ answered ${status}. Check the address.`);
-}
-
-function isEmptyJson({ status, body }: { status: number; body: Buffer }): boolean {
-  // The specification asks only for the status; registries answer it with {} or nothing.
-  return status === 200 && ["", "{}"].includes(body.toString().trim());
 }

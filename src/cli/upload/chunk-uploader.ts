@@ -104,7 +104,7 @@ export class ChunkUploader {
         method: "PUT",
         url: withDigest(this.session.location, digest),
         headers: { "Content-Length": body?.length ?? 0, "Content-Type": "application/octet-stream" },
-        ...(body && { body: body.source.read(0, body.length) }),
+        ...(body && { body: read(body.source, 0, body.length) }),
       });
       if (answer !== null && isSuccess(answer)) return answer;
       if (answer?.status === 413 && body !== undefined) this.#shrink(body.length, answer);
@@ -138,7 +138,7 @@ export class ChunkUploader {
         "Content-Length": length,
         "Content-Range": `${offset}-${offset + length - 1}`,
       },
-      body: source.read(offset, length),
+      body: read(source, offset, length),
     });
     if (answer === null) return this.#recover();
     if (isSuccess(answer)) {
@@ -225,4 +225,8 @@ export interface WholeBlob {
 
 function isSuccess(answer: Answer): boolean {
   return answer.status >= 200 && answer.status < 300;
+}
+
+function read(source: ChunkSource, offset: number, length: number): () => AsyncIterable<Uint8Array> {
+  return () => source.read(offset, length);
 }

@@ -1,0 +1,151 @@
+/** `berth push`. */
+
+import process from "node:process";
+import { text } from "node:stream/consumers";
+import { Command } from "commander";
+import { RegistryError } from "../../oci/errors.ts";
+import { parseRepositoryName, type RepositoryName } from "../../oci/reference.ts";
+import { badInput, Failure } from "../failure.ts";
+import { createAgents, destroyAgents } from "../http/agents.ts";
+import { ConnectionFailure } from "../http/exchange.ts";
+import { UPLOAD_PAUSES } from "../http/retry.ts";
+import { formatSize, parseSize } from "../size.ts";
+import { DEFAULT_CHUNK, DEFAULT_MAX_BODY } from "../upload/chunk-plan.ts";
+import { Authorizer } from "./authorizer.ts";
+import { type Credentials, readDockerCredentials } from "./credentials.ts";
+import { createProgress } from "./progress.ts";
+import { type PushSummary, pushImage } from "./push-image.ts";
+import { Registry } from "./registry.ts";
+import { SavedSessions } from "./saved-sessions.ts";
+import { openSource, readImage } from "./source.ts";
+import { parseTarget, type Target } from "./target.ts";
+
+const HELP = `
+SOURCE is an OCI layout (a folder, or a tar archive of one), what docker save
+wrote, or - for such an archive on standard input; gzip and zstd are undone.
+Layers go in chunks, so their size does not matter, and digests stay as they
+are. Interrupted and started again, it goes on where it was.
+
+Credentials come from docker login, or from --username and --password-stdin.
+
+Examples:
+  $ docker save app:1 | berth push - registry.example.com/team/app:1
+  $ berth push app.tar registry.example.com/team/app:1
+  $ berth push ./layout registry.example.com/team/app:1 --mount-from team/base
+
+Exit codes: 0 pushed, 1 the registry or the network failed, 2 wrong arguments
+or a source that cannot be pushed, 130 interrupted.
+`;
+
+interface Options {
+  image?: string;
+  platform?: string;
+  mountFrom?: string;
+  username?: string;
+  passwordStdin?: boolean;
+  chunk: string;
+  maxBody: string;
+}
+
+export function pushCommand(): Command {
+  return new Command("push")
+    .summary("push an OCI layout or a docker save archive, layers of any size")
+    .description("Pushes an image that lies on disk, in chunks that get through the edge.")
+    .argument("<source>", "a folder, an archive, or - for standard input")
+    .argument("<target>", "where to: registry/name:tag")
+    .option("--image <name>", "which image, when the source holds several")
+    .option("--platform <os/arch>", "only this platform of a multi-platform image")
+    .option("--mount-from <name>", "a repository of the registry that may have the blobs already")
+    .option("--username <name>", "who to log in as; wants --password-stdin")
+    .option("--password-stdin", "read the password from standard input")
+    .option("--chunk <size>", "how large a chunk to send", DEFAULT_CHUNK)
+    .option("--max-body <size>", "the largest request that the edge lets through", DEFAULT_MAX_BODY)
+    .addHelpText("after", HELP)
+    .action(run);
+}
+
+async function run(source: string, targetText: string, options: Options): Promise<void> {
+  // 1. Everything that can be wrong without asking anyone.
+  const target = parseTarget(targetText);
+  const chunk = parseSize(options.chunk);
+  const maxBody = parseSize(options.maxBody);
+  const mountFrom = parseMountFrom(options.mountFrom);
+  const credentials = await readCredentials(source, target, options);
+  process.once("SIGINT", () => process.exit(130));
+  process.once("SIGTERM", () => process.exit(143));
+
+  // 2. The image, before the registry hears of it.
+  const files = await openSource(source);
+  const names = [target.tag, targetText, `${target.name}:${target.tag}`];
+  const choice = { image: options.image ?? null, platform: options.platform ?? null, names };
+  const image = await readImage(files, choice);
+
+  // 3. The push.
+  const agents = createAgents();
+  const progress = createProgress(process.stderr);
+  const log = (line: string) => progress.log(line);
+  try {
+    const authorizer = new Authorizer(agents, target.origin, scopes(target, mountFrom), credentials);
+    const registry = new Registry(target, agents, authorizer, UPLOAD_PAUSES, log);
+    const sessions = new SavedSessions(`${target.origin.origin} ${target.name}`);
+    await sessions.forgetOld(Date.now());
+    await registry.check();
+    const settings = { chunk, maxBody, mountFrom, label: files.label, log };
+    const began = Date.now();
+    const summary = await pushImage(registry, image, target.tag, settings, sessions, progress);
+    progress.stop();
+    printSummary(summary, (Date.now() - began) / 1000);
+    console.log(`${targetText}@${image.manifests.at(-1)?.digest}`);
+  } catch (error) {
+    if (!(error instanceof ConnectionFailure)) throw error;
+    throw new Failure(`The connection failed (${error.message}). Run the same command again to go on.`);
+  } finally {
+    progress.stop();
+    destroyAgents(agents);
+  }
+}
+
+async function readCredentials(
+  source: string,
+  target: Target,
+  options: Options,
+): Promise<Credentials | null> {
+  const { username, passwordStdin = false } = options;
+  if (username === undefined && !passwordStdin) return readDockerCredentials(target.origin.host);
+  if (username === undefined || !passwordStdin) {
+    throw badInput("--username and --password-stdin go together.");
+  }
+  if (source === "-") throw badInput("Standard input cannot hold both the image and the password.");
+  const password = (await text(process.stdin)).replace(/\r?\n$/, "");
+  return { kind: "password", user: username, password };
+}
+
+function parseMountFrom(name: string | undefined): RepositoryName | null {
+  try {
+    return name === undefined ? null : parseRepositoryName(name);
+  } catch (error) {
+    if (error instanceof RegistryError) throw badInput(`--mount-from: ${error.message}.`);
+    throw error;
+  }
+}
+
+/** What a token must allow. */
+function scopes({ name }: Target, mountFrom: RepositoryName | null): string[] {
+  const own = `repository:${name}:pull,push`;
+  return mountFrom === null ? [own] : [own, `repository:${mountFrom}:pull`];
+}
+
+function printSummary(summary: PushSummary, seconds: number): void {
+  const { sent, sentBytes, resumedBytes, skipped, skippedBytes, mounted } = summary;
+  const speed = formatSize(Math.round(sentBytes / Math.max(seconds, 0.001)));
+  const parts = [`Sent ${count(sent)}`];
+  if (sentBytes > 0) parts[0] += ` (${formatSize(sentBytes)}) in ${seconds.toFixed(1)} s, ${speed}/s`;
+  if (resumedBytes > 0) parts.push(`${formatSize(resumedBytes)} were left from before`);
+  if (skipped > 0) parts.push(`skipped ${count(skipped)} that were there (${formatSize(skippedBytes)})`);
+  if (mounted > 0) parts.push(`mounted ${count(mounted)}`);
+  console.error(`${parts.join("; ")}.`);
+}
+
+function count(blobs: number): string {
+  return blobs === 1 ? "1 blob" : `${blobs} blobs`;
+}

@@ -1,0 +1,155 @@
+/** Brings one blob to the registry: not at all if it is there, else by mount, or by a session old or new. */
+
+import type { RepositoryName } from "../../oci/reference.ts";
+import { badInput, Failure } from "../failure.ts";
+import { complaint, hasErrorCode } from "../http/complaint.ts";
+import { planChunks } from "../upload/chunk-plan.ts";
+import { ChunkUploader, SessionLost, UploadRefused } from "../upload/chunk-uploader.ts";
+import { type ChunkLimits, NO_LIMITS } from "../upload/session.ts";
+import { fileSource } from "./file-source.ts";
+import { type ImageBlob, shorten, verifyBlob } from "./image.ts";
+import type { Registry, StartedUpload } from "./registry.ts";
+import type { SavedSessions } from "./saved-sessions.ts";
+
+export interface PushSettings {
+  /** Bytes. */
+  chunk: number;
+  /** The largest request body that gets through. Bytes. */
+  maxBody: number;
+  /** Where the registry may already have the blobs; null when not told. */
+  mountFrom: RepositoryName | null;
+  /** What the source is called, for messages. */
+  label: string;
+  log: (line: string) => void;
+}
+
+/** What became of a blob. */
+export interface BlobOutcome {
+  kind: "exists" | "mounted" | "sent";
+  /** Bytes that went over the wire. */
+  sent: number;
+  /** Bytes that an interrupted push had left there. */
+  resumed: number;
+}
+
+/** How often a blob begins anew after the registry has lost its session. */
+const MAX_SESSIONS = 3;
+
+/** @param onProgress how many bytes of the blob the registry has */
+export async function pushBlob(
+  registry: Registry,
+  blob: ImageBlob,
+  settings: PushSettings,
+  sessions: SavedSessions,
+  onProgress: (bytes: number) => void,
+): Promise<BlobOutcome> {
+  if (await registry.blobExists(blob.digest)) return { kind: "exists", sent: 0, resumed: 0 };
+  // Found out here, a damaged archive costs no upload.
+  await verifyBlob(blob, settings.label);
+  let started: StartedUpload | null = null;
+  if (settings.mountFrom !== null) {
+    started = await registry.mount(blob.digest, settings.mountFrom);
+    if (started === null) return { kind: "mounted", sent: 0, resumed: 0 };
+  }
+  const sender = new BlobSender(registry, blob, settings, sessions, onProgress);
+  return (await sender.resume()) ?? (await sender.send(started));
+}
+
+class BlobSender {
+  readonly #registry: Registry;
+  readonly #blob: ImageBlob;
+  readonly #settings: PushSettings;
+  readonly #sessions: SavedSessions;
+  readonly #onProgress: (bytes: number) => void;
+
+  constructor(
+    registry: Registry,
+    blob: ImageBlob,
+    settings: PushSettings,
+    sessions: SavedSessions,
+    onProgress: (bytes: number) => void,
+  ) {
+    this.#registry = registry;
+    this.#blob = blob;
+    this.#settings = settings;
+    this.#sessions = sessions;
+    this.#onProgress = onProgress;
+  }
+
+  /** Goes on with a session that an interrupted push has left. @returns null when that cannot be */
+  async resume(): Promise<BlobOutcome | null> {
+    const { digest } = this.#blob;
+    const location = await this.#sessions.load(digest);
+    if (location === null || location.origin !== this.#registry.origin.origin) return null;
+    const uploader = this.#uploader(location, NO_LIMITS);
+    try {
+      await uploader.readStatus();
+      return await this.#finish(uploader);
+    } catch (error) {
+      if (!(error instanceof UploadRefused)) throw error;
+      await this.#sessions.forget(digest);
+      return null;
+    }
+  }
+
+  /** @param started a session to begin with, if there is one already */
+  async send(started: StartedUpload | null): Promise<BlobOutcome> {
+    const { digest } = this.#blob;
+    for (let count = 1; ; count += 1) {
+      const { location, limits } = (count === 1 ? started : null) ?? (await this.#registry.startUpload());
+      await this.#sessions.save(digest, location);
+      this.#onProgress(0);
+      try {
+        return await this.#finish(this.#uploader(location, limits));
+      } catch (error) {
+        if (!(error instanceof UploadRefused)) throw error;
+        await this.#sessions.forget(digest);
+        if (!(error instanceof SessionLost) || count === MAX_SESSIONS) throw this.#failure(error);
+        this.#settings.log(`${shorten(digest)}: the registry lost the upload; beginning again`);
+      }
+    }
+  }
+
+  async #finish(uploader: ChunkUploader): Promise<BlobOutcome> {
+    const { digest, region } = this.#blob;
+    const resumed = uploader.session.offset;
+    const source = fileSource(region);
+    const fitsOne = region.size <= this.#settings.chunk && resumed === 0;
+    if (!fitsOne) await uploader.sendAll(source);
+    const exists = () => this.#registry.blobExists(digest);
+    await uploader.close(digest, exists, fitsOne ? { source, length: region.size } : undefined);
+    await this.#sessions.forget(digest);
+    this.#onProgress(region.size);
+    return { kind: "sent", sent: region.size - resumed, resumed };
+  }
+
+  #uploader(location: URL, limits: ChunkLimits): ChunkUploader {
+    const { digest } = this.#blob;
+    const { chunk, maxBody, log } = this.#settings;
+    return new ChunkUploader(
+      (request) => this.#registry.send(request),
+      { location, offset: 0 },
+      {
+        plan: planChunks(chunk, maxBody, limits),
+        pauses: this.#registry.pauses,
+        onPause: (pause, reason) => {
+          log(`${shorten(digest)}: ${reason}; trying again in ${pause / 1000} s`);
+        },
+        onProgress: (session) => {
+          this.#onProgress(session.offset);
+          void this.#sessions.save(digest, session.location);
+        },
+      },
+    );
+  }
+
+  #failure({ answer }: UploadRefused): Failure {
+    const what = `${this.#registry.origin.host} refuses ${shorten(this.#blob.digest)}: ${complaint(answer)}.`;
+    if (hasErrorCode(answer, "DIGEST_INVALID")) return badInput(`${what} Did the archive change meanwhile?`);
+    if (answer.status === 413) return new Failure(`${what} Try a smaller --chunk.`);
+    if (answer.status === 507 || answer.status === 500) {
+      return new Failure(`${what} Is its storage full? Run the same command again to go on.`);
+    }
+    return new Failure(`${what} Run the same command again to go on.`);
+  }
+}
