@@ -63,6 +63,8 @@ function serve(): void {
   const child = wrangler(
     ...["dev", "--ip", HOST, "--port", String(port), "--persist-to", state],
     ...["--show-interactive-dev-session=false", "--infer-origin-from-routes=false"],
+    // npm start -- --var GRACE_PERIOD:1h
+    ...process.argv.slice(2),
   );
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
   const log = new Log();
