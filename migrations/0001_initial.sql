@@ -142,7 +142,9 @@ CREATE INDEX tags_by_digest ON tags (repository_id, digest);
 -- repeated until it succeeds.
 CREATE TABLE doomed_objects (
   object_key TEXT PRIMARY KEY,
-  doomed_at INTEGER NOT NULL
+  doomed_at INTEGER NOT NULL,
+  -- 1 once R2 has confirmed. The row stands a while longer: no commit still on its way may use the key.
+  deleted INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- One row: who collects garbage until when, and where the next run goes on.

@@ -158,14 +158,13 @@ async function walk(
   return false;
 }
 
-/** Deletes what is doomed from R2. */
+/** Deletes what is doomed from R2. @returns false when the budget was used up before the end */
 async function sweep(run: Run, now: number): Promise<boolean> {
-  for (let after: string | null = null; ; ) {
+  for (;;) {
     if (!(await mayGoOn(run))) return false;
-    const page = await sweepDoomed(run.env.DB, run.env.BUCKET, after, now);
-    run.report.objectsDeleted += page.deleted;
-    if (page.next === null) return true;
-    after = page.next;
+    const { deleted, more } = await sweepDoomed(run.env.DB, run.env.BUCKET, now);
+    run.report.objectsDeleted += deleted;
+    if (!more) return true;
   }
 }
 

@@ -13,31 +13,30 @@ const RECORD_KEPT = 60_000;
 const KEYS_PER_CALL = 1000;
 
 /**
- * Deletes doomed objects from R2. Can be repeated: a key that is gone is no error.
- * @param after the key behind which to look
- * @returns how many keys were handed to R2, and the key to go on from; null when that were all
+ * Deletes a page of doomed objects from R2. Can be repeated: a key that is gone is no error.
+ * @returns how many objects were deleted, and whether more may be left
  */
 export async function sweepDoomed(
   db: D1Database,
   bucket: R2Bucket,
-  after: string | null,
   now: number,
-): Promise<{ deleted: number; next: string | null }> {
+): Promise<{ deleted: number; more: boolean }> {
   const { results } = await db
-    .prepare(`SELECT object_key FROM doomed_objects WHERE object_key > ?1 ORDER BY object_key LIMIT ?2`)
-    .bind(after ?? "", KEYS_PER_CALL)
+    .prepare(`SELECT object_key FROM doomed_objects WHERE object_key > '' AND deleted = 0 LIMIT ?1`)
+    .bind(KEYS_PER_CALL)
     .all<{ object_key: string }>();
   const keys = results.map(({ object_key }) => object_key);
-  if (keys.length === 0) return { deleted: 0, next: null };
-  await bucket.delete(keys);
+  if (keys.length > 0) await bucket.delete(keys);
   // Only what R2 has confirmed is forgotten.
-  await db
-    .prepare(
-      `DELETE FROM doomed_objects WHERE object_key IN (SELECT value FROM json_each(?1)) AND doomed_at < ?2`,
-    )
-    .bind(JSON.stringify(keys), now - RECORD_KEPT)
-    .run();
-  return { deleted: keys.length, next: keys.length < KEYS_PER_CALL ? null : (keys.at(-1) as string) };
+  await db.batch([
+    db
+      .prepare(`UPDATE doomed_objects SET deleted = 1 WHERE object_key IN (SELECT value FROM json_each(?1))`)
+      .bind(JSON.stringify(keys)),
+    db
+      .prepare(`DELETE FROM doomed_objects WHERE object_key > '' AND deleted = 1 AND doomed_at < ?1`)
+      .bind(now - RECORD_KEPT),
+  ]);
+  return { deleted: keys.length, more: keys.length === KEYS_PER_CALL };
 }
 
 /**

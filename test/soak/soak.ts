@@ -1,0 +1,135 @@
+/**
+ * `npm run soak -- [--seconds 120]`: pushers, pullers, deleters and retaggers at work on a registry that collects
+ * garbage every second. Nothing that was acknowledged may be lost, and nothing that was given up may stay.
+ */
+
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { getPlatformProxy } from "wrangler";
+import { Service } from "../e2e/support/command.ts";
+import { freePort } from "../e2e/support/ports.ts";
+import { ROOT } from "../e2e/support/registry.ts";
+import { Client } from "./client.ts";
+import { collect, pull, push, remove, repeat, retag } from "./workers.ts";
+import { World } from "./world.ts";
+
+/** Seconds. */
+const GRACE_PERIOD = 6;
+const UPLOAD_EXPIRY = 20;
+const ORPHAN_AGE = 25;
+
+const { values } = parseArgs({ options: { seconds: { type: "string", default: "120" } } });
+const seconds = Number(values.seconds);
+if (!(seconds >= 5 && seconds <= 3600)) throw new Error("--seconds wants a number from 5 to 3600");
+
+const workspace = mkdtempSync(join(tmpdir(), "berth-soak-"));
+const state = join(workspace, "state");
+const password = randomBytes(12).toString("hex");
+const port = await freePort();
+const variables = [
+  `GRACE_PERIOD:${GRACE_PERIOD}s`,
+  `UPLOAD_EXPIRY:${UPLOAD_EXPIRY}s`,
+  `ORPHAN_AGE:${ORPHAN_AGE}s`,
+];
+const service = new Service(
+  "npm",
+  ["start", "--", ...variables.flatMap((variable) => ["--var", variable])],
+  join(workspace, "registry.log"),
+  { cwd: ROOT, env: { PORT: String(port), BERTH_STATE: state, BERTH_ADMIN_PASSWORD: password } },
+);
+const world = new World();
+let failed = true;
+try {
+  const client = new Client(`http://127.0.0.1:${port}`, `Basic ${btoa(`admin:${password}`)}`);
+  await service.ready(async () => (await client.send("GET", "/v2/")).ok);
+  await work(client);
+  await settle(client);
+  await service.stop();
+  const left = await inspect();
+  print(left);
+  failed = world.losses.length > 0 || left.dangling > 0 || left.orphans > 0 || world.counts.pushes === 0;
+} catch (error) {
+  console.error(error);
+} finally {
+  await service.stop();
+  rmSync(workspace, { recursive: true, force: true });
+}
+process.exit(failed ? 1 : 0);
+
+async function work(client: Client): Promise<void> {
+  const until = Date.now() + seconds * 1000;
+  // A HEAD refreshes its mark only in the last quarter: three quarters of the grace period are sure.
+  const vouched = GRACE_PERIOD * 750;
+  await Promise.all([
+    ...Array.from({ length: 4 }, () => repeat(until, 50, () => push(world, client, vouched))),
+    ...Array.from({ length: 2 }, () => repeat(until, 50, () => pull(world, client))),
+    ...Array.from({ length: 2 }, () => repeat(until, 50, () => remove(world, client))),
+    repeat(until, 200, () => retag(world, client)),
+    repeat(until, 1000, () => collect(world, client)),
+  ]);
+}
+
+/** Everything that lives pulls whole; then time passes, and collection takes what is left. */
+async function settle(client: Client): Promise<void> {
+  for (const image of world.images) await pull(world, client, image);
+  // Records of doomed keys stand for a minute; objects go at once.
+  await sleep((GRACE_PERIOD + ORPHAN_AGE + 2) * 1000);
+  for (let run = 0; run < 3; run++) await collect(world, client);
+  for (const image of world.images) await pull(world, client, image);
+}
+
+/** Counts in the state on disk: rows without an object, and objects without a row. */
+async function inspect(): Promise<{ objects: number; dangling: number; orphans: number }> {
+  const { env, dispose } = await getPlatformProxy<{
+    DB: { prepare(sql: string): { all(): Promise<{ results: { object_key: string }[] }> } };
+    BUCKET: {
+      list(options: object): Promise<{ objects: { key: string }[]; truncated: boolean; cursor?: string }>;
+    };
+  }>({ configPath: storageConfig(), persist: { path: join(state, "v3") } });
+  const { results } = await env.DB.prepare(
+    "SELECT object_key FROM blobs UNION ALL SELECT object_key FROM manifests WHERE object_key IS NOT NULL",
+  ).all();
+  const objects = new Set<string>();
+  for (let cursor: string | undefined, more = true; more; ) {
+    const page = await env.BUCKET.list({ cursor });
+    for (const { key } of page.objects) objects.add(key);
+    more = page.truncated;
+    cursor = page.cursor;
+  }
+  await dispose();
+  const named = new Set(results.map(({ object_key }) => object_key));
+  return {
+    objects: objects.size,
+    dangling: [...named].filter((key) => !objects.has(key)).length,
+    orphans: [...objects].filter((key) => !named.has(key)).length,
+  };
+}
+
+/** The project's configuration, without the Durable Objects that only a Worker can serve. */
+function storageConfig(): string {
+  const path = join(workspace, "wrangler.toml");
+  const whole = readFileSync(join(ROOT, "wrangler.toml"), "utf8");
+  writeFileSync(
+    path,
+    whole.replace(/\[\[(durable_objects\.bindings|migrations)\]\][^[]*(\[[^[]*\]\n)?/g, ""),
+  );
+  return path;
+}
+
+function print(left: { objects: number; dangling: number; orphans: number }): void {
+  const { counts, collections } = world;
+  console.log(
+    [
+      `${seconds} s: ${counts.pushes} pushes (${counts.skipped} blobs found, ${counts.mounts} mounted, ${counts.aborts} uploads aborted, ${counts.tooSlow} pushes too slow),`,
+      `${counts.pulls} pulls, ${counts.retags} retags, ${counts.deletions} deletions`,
+      `${collections.runs} collections: ${collections.objects} objects deleted, ${collections.bytes} bytes reclaimed, ${collections.failures} failed`,
+      `left: ${world.images.size} images, ${left.objects} objects, ${left.dangling} dangling rows, ${left.orphans} orphans`,
+      `losses: ${world.losses.length}`,
+    ].join("\n"),
+  );
+}

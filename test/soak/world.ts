@@ -1,0 +1,78 @@
+/** What the soak knows to be true: every manifest that was answered 201 and not deleted must pull whole. */
+
+import { createHash } from "node:crypto";
+
+export const REPOSITORIES = ["soak/a", "soak/b", "soak/c"] as const;
+
+/** Layers that pushers choose from, so that images overlap. */
+const LAYERS = 60;
+
+/** Of them every so many is larger than a part of an R2 multipart upload. */
+const LARGE_EVERY = 12;
+const LARGE = 9 * 1024 ** 2;
+
+export interface Image {
+  repository: string;
+  digest: string;
+  text: string;
+  blobs: string[];
+  /** Somebody works on it: nobody deletes it meanwhile. */
+  users: number;
+}
+
+export class World {
+  readonly images = new Set<Image>();
+  readonly losses: string[] = [];
+  readonly counts = {
+    pushes: 0,
+    pulls: 0,
+    deletions: 0,
+    retags: 0,
+    aborts: 0,
+    mounts: 0,
+    skipped: 0,
+    tooSlow: 0,
+  };
+  readonly collections = { runs: 0, objects: 0, bytes: 0, failures: 0 };
+  readonly #contents = new Map<string, Buffer>();
+  #configs = 0;
+
+  /** A live image that nobody else works on; null when there is none. */
+  pick(): Image | null {
+    const idle = [...this.images].filter(({ users }) => users === 0);
+    return idle[Math.floor(Math.random() * idle.length)] ?? null;
+  }
+
+  layer(index: number): { digest: string; bytes: Buffer } {
+    return this.#content(`layer ${index} `, index % LARGE_EVERY === 0 ? LARGE : 2000 * (index + 1));
+  }
+
+  randomLayers(): number[] {
+    const count = 1 + Math.floor(Math.random() * 3);
+    return Array.from({ length: count }, () => Math.floor(Math.random() * LAYERS));
+  }
+
+  /** A config that no image had before: so no manifest is pushed twice. */
+  newConfig(): { digest: string; bytes: Buffer } {
+    const bytes = Buffer.from(`config ${++this.#configs}`);
+    return { digest: sha256(bytes), bytes };
+  }
+
+  lose(what: string): void {
+    this.losses.push(what);
+    console.error(`LOST: ${what}`);
+  }
+
+  #content(seed: string, length: number): { digest: string; bytes: Buffer } {
+    let bytes = this.#contents.get(seed);
+    if (bytes === undefined) {
+      bytes = Buffer.alloc(length, seed);
+      this.#contents.set(seed, bytes);
+    }
+    return { digest: sha256(bytes), bytes };
+  }
+}
+
+export function sha256(bytes: Uint8Array | string): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
