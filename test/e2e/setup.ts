@@ -1,0 +1,71 @@
+/**
+ * What all files share: a registry, a docker daemon, and an image that docker has built but not pushed yet.
+ * All of it lives in one temporary folder, and ends with the run.
+ */
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestProject } from "vitest/node";
+import type { Service } from "./support/command.ts";
+import { Docker, startDockerDaemon } from "./support/docker.ts";
+import { createBuildContext } from "./support/image.ts";
+import { startRegistry } from "./support/registry.ts";
+
+const BIG_LAYER = 150 * 1024 ** 2;
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** The temporary folder. */
+    workspace: string;
+    /** The shared registry. */
+    host: string;
+    registryLog: string;
+    dockerSocket: string;
+    /** The image's name in docker, and what a container of it prints. */
+    image: { name: string; output: string };
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const workspace = mkdtempSync(join(tmpdir(), "berth-e2e-"));
+  const services: Service[] = [];
+  const teardown = async () => {
+    const stopped = await Promise.allSettled(services.map((service) => service.stop()));
+    remove(workspace);
+    for (const result of stopped) if (result.status === "rejected") throw result.reason;
+  };
+
+  try {
+    const registry = await startRegistry(workspace);
+    services.push(registry.service);
+    const { service, socket } = startDockerDaemon(workspace);
+    services.push(service);
+    const docker = new Docker(socket, workspace);
+    await service.ready(async () => (await docker.run("version")) !== "");
+    const context = createBuildContext(workspace, BIG_LAYER);
+    await docker.build(context.directory, "fixture");
+
+    project.provide("workspace", workspace);
+    project.provide("host", registry.host);
+    project.provide("registryLog", registry.service.logFile);
+    project.provide("dockerSocket", socket);
+    project.provide("image", { name: "fixture", output: context.output });
+  } catch (error) {
+    await teardown();
+    throw error;
+  }
+  return teardown;
+}
+
+/** Container tools leave mounts behind, which would hold the folder. */
+function remove(workspace: string): void {
+  const mounts = readFileSync("/proc/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "")
+    .filter((path) => path.startsWith(`${workspace}/`));
+  // The innermost first.
+  for (const path of mounts.reverse()) execFileSync("umount", [path]);
+  rmSync(workspace, { recursive: true, force: true });
+}

@@ -1,0 +1,81 @@
+/** podman, buildah and skopeo, each with a storage of its own and nothing of this machine's. */
+
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type CommandOptions, run } from "./command.ts";
+
+const SETTINGS = `[containers]
+# Lower than what any machine allows: their own defaults are more than root may set in a virtual machine.
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+# The other kind of lock is one for the whole machine.
+lock_type = "file"
+`;
+
+export class ContainerTools {
+  readonly directory: string;
+  readonly #options: CommandOptions;
+
+  constructor(workspace: string) {
+    this.directory = mkdtempSync(join(workspace, "containers-"));
+    const settings = join(this.directory, "containers.conf");
+    writeFileSync(settings, SETTINGS);
+    this.#options = { env: { CONTAINERS_CONF: settings, HOME: this.directory } };
+  }
+
+  podman(...args: string[]): Promise<string> {
+    return run(
+      "podman",
+      [...this.#storage("podman"), "--tmpdir", this.#path("podman-tmp"), ...args],
+      this.#options,
+    );
+  }
+
+  buildah(...args: string[]): Promise<string> {
+    return run("buildah", [...this.#storage("buildah"), ...args], this.#options);
+  }
+
+  skopeo(...args: string[]): Promise<string> {
+    // With root's own id it would remember in a place of the machine's which registry has which blob.
+    const env = { ...this.#options.env, _CONTAINERS_ROOTLESS_UID: "1", XDG_DATA_HOME: this.#path("skopeo") };
+    return run("skopeo", ["--tmpdir", this.directory, ...args], { env });
+  }
+
+  /** `podman push` or `buildah push`. @returns the digest that the program reports */
+  async push(
+    program: "podman" | "buildah",
+    image: string,
+    target: string,
+    ...flags: string[]
+  ): Promise<string> {
+    const file = this.#path(`${program}-digest`);
+    await this[program](
+      "push",
+      "--tls-verify=false",
+      "--digestfile",
+      file,
+      ...flags,
+      image,
+      `docker://${target}`,
+    );
+    return readFileSync(file, "utf8").trim();
+  }
+
+  /** `skopeo copy` between registries and directories. @returns the digest that skopeo reports */
+  async copy(source: string, target: string, ...flags: string[]): Promise<string> {
+    const file = this.#path("skopeo-digest");
+    const insecure = ["--src-tls-verify=false", "--dest-tls-verify=false"];
+    await this.skopeo("copy", ...insecure, "--digestfile", file, ...flags, source, target);
+    return readFileSync(file, "utf8").trim();
+  }
+
+  #storage(name: string): string[] {
+    return ["--root", this.#path(name), "--runroot", this.#path(`${name}-run`)];
+  }
+
+  #path(name: string): string {
+    return join(this.directory, name);
+  }
+}

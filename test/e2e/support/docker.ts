@@ -1,0 +1,59 @@
+/** A docker of our own: its daemon on a private socket, with nothing shared with one that may run here. */
+
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type CommandOptions, run, Service } from "./command.ts";
+
+/** Debian's own client matches Debian's daemon; another one may come first in PATH. */
+const CLIENT = existsSync("/usr/bin/docker") ? "/usr/bin/docker" : "docker";
+
+/** @param socket of the daemon */
+export function startDockerDaemon(workspace: string): { service: Service; socket: string } {
+  const directory = join(workspace, "docker");
+  mkdirSync(directory);
+  const socket = join(directory, "docker.sock");
+  const service = new Service(
+    "dockerd",
+    [
+      ...["--host", `unix://${socket}`, "--pidfile", join(directory, "pid")],
+      ...["--data-root", join(directory, "data"), "--exec-root", join(directory, "exec")],
+      // No network of its own, so that it changes nothing of this machine's.
+      ...["--bridge=none", "--iptables=false", "--ip6tables=false"],
+    ],
+    join(directory, "dockerd.log"),
+  );
+  return { service, socket };
+}
+
+export class Docker {
+  readonly #options: CommandOptions;
+
+  constructor(socket: string, home: string) {
+    this.#options = {
+      env: { DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: home, DOCKER_BUILDKIT: "0" },
+    };
+  }
+
+  run(...args: string[]): Promise<string> {
+    return run(CLIENT, args, this.#options);
+  }
+
+  async build(context: string, tag: string): Promise<void> {
+    await this.run("build", "--network", "none", "--tag", tag, context);
+  }
+
+  /** Pushes a local image under another name. @returns the digest that docker reports */
+  async push(image: string, target: string): Promise<string> {
+    await this.run("tag", image, target);
+    const output = await this.run("push", target);
+    const digest = /digest: (sha256:[0-9a-f]{64})/.exec(output)?.[1];
+    if (digest === undefined) throw new Error(`docker push reports no digest:\n${output}`);
+    return digest;
+  }
+
+  /** The `name@digest` under which docker knows a local image. */
+  async repoDigests(image: string): Promise<string[]> {
+    const json = await this.run("image", "inspect", "--format", "{{json .RepoDigests}}", image);
+    return JSON.parse(json) as string[];
+  }
+}

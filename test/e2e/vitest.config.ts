@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    environment: "node",
+    include: ["test/e2e/**/*.test.ts"],
+    globalSetup: "test/e2e/setup.ts",
+    // One registry, one docker and two cores: side by side the clients would only wait for each other.
+    fileParallelism: false,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+  },
+});
