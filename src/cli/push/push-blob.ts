@@ -87,6 +87,7 @@ class BlobSender {
       return await this.#finish(uploader);
     } catch (error) {
       if (!(error instanceof UploadRefused)) throw error;
+      if (!isHopeless(error)) throw this.#failure(error);
       await this.#sessions.forget(digest);
       return null;
     }
@@ -103,7 +104,7 @@ class BlobSender {
         return await this.#finish(this.#uploader(location, limits));
       } catch (error) {
         if (!(error instanceof UploadRefused)) throw error;
-        await this.#sessions.forget(digest);
+        if (isHopeless(error)) await this.#sessions.forget(digest);
         if (!(error instanceof SessionLost) || count === MAX_SESSIONS) throw this.#failure(error);
         this.#settings.log(`${shorten(digest)}: the registry lost the upload; beginning again`);
       }
@@ -152,4 +153,9 @@ class BlobSender {
     }
     return new Failure(`${what} Run the same command again to go on.`);
   }
+}
+
+/** Whether the session can never become the blob. Any other one is kept for the next push. */
+function isHopeless(error: UploadRefused): boolean {
+  return error instanceof SessionLost || hasErrorCode(error.answer, "DIGEST_INVALID");
 }
