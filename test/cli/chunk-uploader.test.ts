@@ -158,6 +158,12 @@ describe("giving up", () => {
     expect(registry.requests("PATCH")).toHaveLength(5);
   });
 
+  test("comes sooner when the registry itself is broken, than while a gateway waits for it", async () => {
+    registry.fault = (request, response) => request.method === "PATCH" && answer(500)(request, response);
+    await expect(upload()).rejects.toThrow("500 Internal Server Error");
+    expect(registry.requests("PATCH")).toHaveLength(4);
+  });
+
   test("comes at once when the registry says no", async () => {
     registry.fault = faultAfter("PATCH", 0, answer(403));
     await expect(upload()).rejects.toThrow(UploadRefused);

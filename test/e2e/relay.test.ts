@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { getManifest, hashBlob, headManifest } from "./support/api.ts";
-import type { Service } from "./support/command.ts";
+
 import { Containerd } from "./support/containerd.ts";
 import { ContainerTools } from "./support/containers.ts";
 import { type Edge, type Relay, startEdge, startFrayedLine, startRelay } from "./support/edge.ts";
 import { faultsIn, type Registry, startRegistry } from "./support/registry.ts";
+import type { Service } from "./support/service.ts";
 import { docker, host, image, workspace } from "./support/shared.ts";
 
 const services: Service[] = [];

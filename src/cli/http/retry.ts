@@ -24,8 +24,16 @@ export function isGatewayFault(status: number): boolean {
   return (status >= 502 && status <= 504) || (status >= 520 && status <= 527);
 }
 
+/**
+ * How many tries in a row may end with this status. A gateway says 502 to 504 while a registry restarts, which
+ * takes a while; a 500 is the registry's own, and rarely passes: its disk may be full.
+ */
+function triesFor(status: number): number {
+  return status === 500 ? 4 : Number.POSITIVE_INFINITY;
+}
+
 /** How long an answer asks to wait. Milliseconds; 0 when it does not say. */
-export function retryAfter(answer: Pick<Answer, "headers">): number {
+function retryAfter(answer: Pick<Answer, "headers">): number {
   const seconds = Number(answer.headers["retry-after"] ?? 0);
   return seconds > 0 ? Math.min(seconds * 1000, MAX_RETRY_AFTER) : 0;
 }
@@ -47,14 +55,15 @@ export class Patience {
 
   /**
    * Waits before the next try.
-   * @param atLeast milliseconds that the registry asked for
+   * @param answer of the last try; without one its connection was lost
    * @returns false when there is no next try
    */
-  async wait(reason: string, atLeast = 0): Promise<boolean> {
+  async wait(reason: string, answer?: Pick<Answer, "status" | "headers">): Promise<boolean> {
     const pause = this.#pauses[this.#failures];
     if (pause === undefined) return false;
     this.#failures += 1;
-    const time = Math.max(pause, atLeast);
+    if (answer !== undefined && this.#failures >= triesFor(answer.status)) return false;
+    const time = Math.max(pause, answer === undefined ? 0 : retryAfter(answer));
     this.#onPause(time, reason);
     await sleep(time);
     return true;

@@ -7,7 +7,7 @@ import type { Agents } from "../http/agents.ts";
 import { complaint } from "../http/complaint.ts";
 import { type Answer, ask, ConnectionFailure, type Request } from "../http/exchange.ts";
 import { isFromRegistry } from "../http/registry-check.ts";
-import { isPassing, Patience, retryAfter } from "../http/retry.ts";
+import { isPassing, Patience } from "../http/retry.ts";
 import { type ChunkLimits, chunkLimitsOf, locationOf } from "../upload/session.ts";
 import type { Authorizer } from "./authorizer.ts";
 
@@ -112,7 +112,7 @@ export class Registry {
       try {
         const answer = await this.send({ method, url, headers, ...(bytes && { body: () => [bytes] }) });
         if (!isPassing(answer.status)) return answer;
-        if (!(await patience.wait(complaint(answer), retryAfter(answer)))) return answer;
+        if (!(await patience.wait(complaint(answer), answer))) return answer;
       } catch (error) {
         if (!(error instanceof ConnectionFailure) || !(await patience.wait(error.message))) throw error;
       }
@@ -126,7 +126,9 @@ export class Registry {
   }
 
   #refusal(answer: Answer, what: string): Failure {
-    const hint = answer.status === 401 ? ` Run docker login ${this.origin.host}.` : "";
+    let hint = "";
+    if (answer.status === 401) hint = ` Run docker login ${this.origin.host}.`;
+    if (answer.status >= 500) hint = " Is its storage full? Run the same command again to go on.";
     return new Failure(`${this.origin.host} refuses to ${what}: ${complaint(answer)}.${hint}`);
   }
 }

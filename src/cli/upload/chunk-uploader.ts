@@ -15,7 +15,7 @@
 
 import { complaint } from "../http/complaint.ts";
 import { type Answer, ConnectionFailure, type Request } from "../http/exchange.ts";
-import { isPassing, Patience, retryAfter } from "../http/retry.ts";
+import { isPassing, Patience } from "../http/retry.ts";
 import { type ChunkPlan, shrink } from "./chunk-plan.ts";
 import type { ChunkSource } from "./chunk-source.ts";
 import { locationOf, offsetOf, type UploadSession, withDigest } from "./session.ts";
@@ -196,7 +196,7 @@ export class ChunkUploader {
 
   async #pause(reason: string, answer?: Answer): Promise<void> {
     if (answer !== undefined) this.#cause = new UploadRefused(answer);
-    if (!(await this.#patience.wait(reason, answer && retryAfter(answer)))) throw this.#cause;
+    if (!(await this.#patience.wait(reason, answer))) throw this.#cause;
   }
 
   #shrink(length: number, answer: Answer): void {

@@ -3,9 +3,10 @@
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
-import { type CommandOptions, type Result, attempt, Service } from "./command.ts";
+import { attempt, type CommandOptions, type Result } from "./command.ts";
 import { freePort } from "./ports.ts";
 import { ROOT } from "./registry.ts";
+import { Service } from "./service.ts";
 
 export const BERTH = join(ROOT, "src/cli/berth.js");
 
@@ -46,7 +47,11 @@ http {
   }
 }`,
   );
-  const service = new Service("nginx", ["-c", config, "-e", `${folder}/error.log`], join(folder, "nginx.log"));
+  const service = new Service(
+    "nginx",
+    ["-c", config, "-e", `${folder}/error.log`],
+    join(folder, "nginx.log"),
+  );
   const host = `127.0.0.1:${port}`;
   await service.ready(async () => (await fetch(`http://${host}/v2/`)).status > 0);
   const requests = () => readFileSync(join(folder, "access.log"), "utf8").trim().split("\n");

@@ -1,0 +1,98 @@
+/** The uploader at another registry: distribution's own (`registry:2`), whose Locations carry its state. */
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { getManifest, hashBlob, headManifest } from "./support/api.ts";
+import { ContainerTools } from "./support/containers.ts";
+import { berth, startEdge, startFrayedLine, startRelay } from "./support/edge.ts";
+import { freePort } from "./support/ports.ts";
+import { Service } from "./support/service.ts";
+import { docker, host, image, workspace } from "./support/shared.ts";
+
+const folder = mkdtempSync(join(workspace, "other-"));
+const layout = join(folder, "layout");
+const env = { XDG_CACHE_HOME: join(folder, "cache"), DOCKER_CONFIG: folder };
+const tools = new ContainerTools(workspace);
+const services: Service[] = [];
+let other = "";
+let digest = "";
+
+async function startDistribution(storage: string): Promise<string> {
+  const host = `127.0.0.1:${await freePort()}`;
+  const config = join(mkdtempSync(join(folder, "config-")), "config.yml");
+  writeFileSync(
+    config,
+    `version: 0.1
+log: { level: warn }
+storage: { filesystem: { rootdirectory: ${storage} } }
+http: { addr: "${host}", secret: test }
+`,
+  );
+  const service = new Service("docker-registry", ["serve", config], `${config}.log`);
+  services.push(service);
+  await service.ready(async () => (await fetch(`http://${host}/v2/`)).ok);
+  return host;
+}
+
+async function expectWhole(name: string): Promise<void> {
+  const { config, layers } = await getManifest(other, name, digest);
+  for (const { digest, size } of [config, ...layers]) {
+    expect(await hashBlob(other, name, digest)).toEqual({ digest, size });
+  }
+}
+
+beforeAll(async () => {
+  await docker.push(image.name, `${host}/other/source:1`);
+  digest = await tools.copy(`docker://${host}/other/source:1`, `oci:${layout}:1`);
+  other = await startDistribution(join(folder, "storage"));
+});
+afterAll(async () => {
+  for (const service of services) await service.stop();
+});
+
+describe("distribution's registry", () => {
+  it("takes a push in chunks, past the edge", async () => {
+    const edge = await startEdge(workspace, other);
+    services.push(edge.service);
+    const { code, stderr } = await berth(["push", layout, `${edge.host}/pushed:1`], { env });
+    expect(code, stderr).toBe(0);
+    expect((await headManifest(other, "pushed", "1")).digest).toBe(digest);
+    await expectWhole("pushed");
+  });
+
+  it("takes what the relay brings, past the edge", async () => {
+    const edge = await startEdge(workspace, other);
+    const relay = await startRelay(workspace, edge.host);
+    services.push(edge.service, relay.service);
+    expect(await tools.copy(`oci:${layout}:1`, `docker://${relay.host}/relayed:1`)).toBe(digest);
+    await expectWhole("relayed");
+  });
+
+  it("drops a session when a chunk breaks off; the push begins the blob anew, and ends well", async () => {
+    const line = await startFrayedLine(other, [40_000_000, 60_000_000]);
+    const { code, stderr } = await berth(["push", layout, `${line.host}/frayed:1`], { env });
+    expect(code, stderr).toBe(0);
+    expect(line.cuts()).toBe(2);
+    await expectWhole("frayed");
+    line.close();
+  });
+
+  it("with a full disk is one clear message, and nothing under the tag", async () => {
+    const storage = join(folder, "full");
+    mkdirSync(storage);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=40m", "tmpfs", storage]);
+    try {
+      const full = await startDistribution(storage);
+      const { code, stdout, stderr } = await berth(["push", layout, `${full}/full:1`], { env });
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+      expect(stderr.trim().split("\n").at(-1)).toMatch(
+        /^berth: 127.0.0.1:\d+ refuses .*: 5\d\d .* Is its storage full\? Run the same command again to go on\.$/,
+      );
+      expect((await headManifest(full, "full", "1")).status).toBe(404);
+    } finally {
+      execFileSync("umount", ["--lazy", storage]);
+    }
+  });
+});
