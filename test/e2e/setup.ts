@@ -8,10 +8,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import type { Service } from "./support/command.ts";
-import { Docker, startDockerDaemon } from "./support/docker.ts";
+import { startDocker } from "./support/docker.ts";
 import { createBuildContext } from "./support/image.ts";
 import { startRegistry } from "./support/registry.ts";
+import type { Service } from "./support/service.ts";
 
 const BIG_LAYER = 150 * 1024 ** 2;
 
@@ -40,10 +40,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   try {
     const registry = await startRegistry(workspace);
     services.push(registry.service);
-    const { service, socket } = startDockerDaemon(workspace);
+    const { service, socket, docker } = await startDocker(workspace);
     services.push(service);
-    const docker = new Docker(socket, workspace);
-    await service.ready(async () => (await docker.run("version")) !== "");
     const context = createBuildContext(workspace, BIG_LAYER);
     await docker.build(context.directory, "fixture");
 

@@ -2,7 +2,8 @@
 
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { run, Service } from "./command.ts";
+import { run } from "./command.ts";
+import { Service } from "./service.ts";
 
 export class Containerd {
   readonly service: Service;

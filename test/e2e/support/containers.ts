@@ -1,4 +1,7 @@
-/** podman, buildah and skopeo, each with a storage of its own and nothing of this machine's. */
+/**
+ * podman, buildah and skopeo, each with a storage of its own. One thing they share with others of this machine,
+ * and nothing can turn that off for root: their note of which registry has which blob, a cache.
+ */
 
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -22,7 +25,7 @@ export class ContainerTools {
     this.directory = mkdtempSync(join(workspace, "containers-"));
     const settings = join(this.directory, "containers.conf");
     writeFileSync(settings, SETTINGS);
-    this.#options = { env: { CONTAINERS_CONF: settings, HOME: this.directory } };
+    this.#options = { env: { CONTAINERS_CONF: settings, HOME: this.directory, TMPDIR: this.directory } };
   }
 
   podman(...args: string[]): Promise<string> {
@@ -38,9 +41,7 @@ export class ContainerTools {
   }
 
   skopeo(...args: string[]): Promise<string> {
-    // With root's own id it would remember in a place of the machine's which registry has which blob.
-    const env = { ...this.#options.env, _CONTAINERS_ROOTLESS_UID: "1", XDG_DATA_HOME: this.#path("skopeo") };
-    return run("skopeo", ["--tmpdir", this.directory, ...args], { env });
+    return run("skopeo", args, this.#options);
   }
 
   /** `podman push` or `buildah push`. @returns the digest that the program reports */

@@ -1,17 +1,23 @@
 /** A docker of our own: its daemon on a private socket, with nothing shared with one that may run here. */
 
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import { type CommandOptions, run, Service } from "./command.ts";
+import { type CommandOptions, run } from "./command.ts";
+import { Service } from "./service.ts";
 
 /** Debian's own client matches Debian's daemon; another one may come first in PATH. */
 const CLIENT = existsSync("/usr/bin/docker") ? "/usr/bin/docker" : "docker";
 
-/** @param socket of the daemon */
-export function startDockerDaemon(workspace: string): { service: Service; socket: string } {
-  const directory = join(workspace, "docker");
-  mkdirSync(directory);
-  const socket = join(directory, "docker.sock");
+export interface DockerDaemon {
+  service: Service;
+  socket: string;
+  docker: Docker;
+}
+
+/** A docker that has no images yet. */
+export async function startDocker(workspace: string): Promise<DockerDaemon> {
+  const directory = mkdtempSync(join(workspace, "docker-"));
+  const socket = join(directory, "sock");
   const service = new Service(
     "dockerd",
     [
@@ -22,12 +28,15 @@ export function startDockerDaemon(workspace: string): { service: Service; socket
     ],
     join(directory, "dockerd.log"),
   );
-  return { service, socket };
+  const docker = new Docker(socket, directory);
+  await service.ready(async () => (await docker.run("version")) !== "");
+  return { service, socket, docker };
 }
 
 export class Docker {
   readonly #options: CommandOptions;
 
+  /** @param home of the client's own settings */
   constructor(socket: string, home: string) {
     this.#options = {
       env: { DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: home, DOCKER_BUILDKIT: "0" },

@@ -2,8 +2,8 @@
 
 import { mkdtempSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Service } from "./command.ts";
 import { freePort } from "./ports.ts";
+import { Service } from "./service.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../../..");
 
