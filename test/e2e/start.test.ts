@@ -1,0 +1,91 @@
+/** `npm start`, as whoever runs it sees it. */
+
+import { mkdtempSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { attempt, type Result } from "./support/command.ts";
+import { freePort } from "./support/ports.ts";
+import { ROOT, startRegistry } from "./support/registry.ts";
+import { host, workspace } from "./support/shared.ts";
+
+function start(port: string): Promise<Result> {
+  const state = mkdtempSync(join(workspace, "unused-"));
+  return attempt("npm", ["start", "--silent"], { cwd: ROOT, env: { PORT: port, BERTH_STATE: state } });
+}
+
+describe("npm start", () => {
+  it("ends with one clear line when the port is taken", async () => {
+    const server = createServer();
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    const { port } = server.address() as AddressInfo;
+    try {
+      const { code, stdout, stderr } = await start(String(port));
+      expect(code).toBe(1);
+      expect(stdout).toBe("");
+      expect(stderr.trim()).toMatch(new RegExp(`^Port ${port} is taken\\..*PORT=\\d+ npm start$`));
+    } finally {
+      server.close();
+    }
+  });
+
+  it("ends with the same line when another registry has the port", async () => {
+    const port = host.split(":")[1] ?? "";
+    const { code, stderr } = await start(port);
+    expect(code).toBe(1);
+    expect(stderr.trim()).toMatch(new RegExp(`^Port ${port} is taken\\.`));
+    expect((await fetch(`http://${host}/v2/`)).status).toBe(200);
+  });
+
+  it.each(["abc", "", "0", "-1", "65536", "50.5"])("refuses PORT=%j with one clear line", async (port) => {
+    const { code, stdout, stderr } = await start(port);
+    expect(code).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr.trim()).toBe(`PORT is ${JSON.stringify(port)}, but must be a number from 1 to 65535.`);
+  });
+
+  it("says how to push the first image, and nothing that has to be understood", async () => {
+    const { service, port } = await startRegistry(workspace);
+    await service.stop();
+    // npm's own lines, and the one of the question whether it serves.
+    const lines = service.log.split("\n").filter((line) => !/^(> |npm |GET )/.test(line));
+    expect(lines.join("\n").trim()).toBe(
+      `Berth serves on 127.0.0.1:${port}, for this machine only. Push a first image:
+
+  docker pull busybox
+  docker tag busybox 127.0.0.1:${port}/library/busybox
+  docker push 127.0.0.1:${port}/library/busybox`,
+    );
+  });
+
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "ends on %s with all that it started, and frees the port",
+    async (signal) => {
+      const registry = await startRegistry(workspace);
+      await registry.service.stop(signal);
+      expect(await isOpen("127.0.0.1", registry.port)).toBe(false);
+    },
+  );
+
+  it("listens on loopback only", async () => {
+    const addresses = Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .filter(({ internal, family }) => !internal && family === "IPv4");
+    const port = Number(host.split(":")[1]);
+    for (const { address } of addresses) expect(await isOpen(address, port)).toBe(false);
+    expect(await isOpen("127.0.0.1", port)).toBe(true);
+    expect(await isOpen("127.0.0.1", await freePort())).toBe(false);
+  });
+});
+
+function isOpen(address: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, address);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
