@@ -30,5 +30,6 @@ export function describe(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;
   // Node's error for several tried addresses has no message of its own.
   const message = error.message || code || error.name;
-  return message.replace(/\s+/g, " ");
+  // Its advice to Node's users helps nobody here: the system's certificates are trusted already.
+  return message.replace(/; if the root CA.*$/s, "").replace(/\s+/g, " ");
 }

@@ -7,7 +7,8 @@ import { createAgents, destroyAgents } from "../../src/cli/http/agents.ts";
 import { ask } from "../../src/cli/http/exchange.ts";
 import { planChunks } from "../../src/cli/upload/chunk-plan.ts";
 import type { ChunkSource } from "../../src/cli/upload/chunk-source.ts";
-import { ChunkUploader, SessionLost, UploadRefused } from "../../src/cli/upload/chunk-uploader.ts";
+import { ChunkUploader } from "../../src/cli/upload/chunk-uploader.ts";
+import { SessionLost, UploadRefused } from "../../src/cli/upload/refusal.ts";
 import { NO_LIMITS } from "../../src/cli/upload/session.ts";
 import {
   answer,

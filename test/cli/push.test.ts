@@ -18,7 +18,7 @@ import { openSource, readImage } from "../../src/cli/push/source.ts";
 import { parseTarget } from "../../src/cli/push/target.ts";
 import { parseRepositoryName } from "../../src/oci/reference.ts";
 import { Layout, write } from "./support/images.ts";
-import { answer, faultAfter, MemoryRegistry, refuse, sha256 } from "./support/memory-registry.ts";
+import { answer, faultAfter, limitBody, MemoryRegistry, refuse, sha256 } from "./support/memory-registry.ts";
 
 const large = randomBytes(500_000);
 let registry: MemoryRegistry;
@@ -40,9 +40,10 @@ interface Setting {
   credentials?: Credentials;
   mountFrom?: string;
   pauses?: number[];
+  maxBody?: number;
 }
 
-async function push({ credentials, mountFrom, pauses = [1, 1] }: Setting = {}) {
+async function push({ credentials, mountFrom, pauses = [1, 1], maxBody = 1_000_000 }: Setting = {}) {
   const agents = createAgents();
   const target = parseTarget(`${registry.origin}/app:1`);
   const log: string[] = [];
@@ -52,7 +53,7 @@ async function push({ credentials, mountFrom, pauses = [1, 1] }: Setting = {}) {
   const image = await readImage(files, { image: null, platform: null, names: [] });
   const settings = {
     chunk: 100_000,
-    maxBody: 1_000_000,
+    maxBody,
     mountFrom: mountFrom === undefined ? null : parseRepositoryName(mountFrom),
     label: files.label,
     log: (line: string) => log.push(line),
@@ -79,6 +80,13 @@ describe("a push", () => {
     expect(puts.slice(-3)).toEqual(["manifests", "manifests", "manifests"]);
     expect(registry.requests("PUT").at(-1)).toBe("PUT /v2/app/manifests/1");
     expect(sha256(registry.manifests.get("1") ?? Buffer.alloc(0))).toBe(list.digest);
+  });
+
+  test("sends no request that is larger than what gets through", async () => {
+    layout.index(layout.image(large.subarray(0, 90_000)));
+    registry.fault = limitBody(50_000);
+    expect(await push({ maxBody: 50_000 })).toMatchObject({ sent: 2 });
+    expect(registry.requests("PATCH")).toHaveLength(2);
   });
 
   test("skips what is there", async () => {

@@ -4,7 +4,8 @@ import type { RepositoryName } from "../../oci/reference.ts";
 import { badInput, Failure } from "../failure.ts";
 import { complaint, hasErrorCode } from "../http/complaint.ts";
 import { planChunks } from "../upload/chunk-plan.ts";
-import { ChunkUploader, SessionLost, UploadRefused } from "../upload/chunk-uploader.ts";
+import { ChunkUploader } from "../upload/chunk-uploader.ts";
+import { SessionLost, UploadRefused } from "../upload/refusal.ts";
 import { type ChunkLimits, NO_LIMITS } from "../upload/session.ts";
 import { fileSource } from "./file-source.ts";
 import { type ImageBlob, shorten, verifyBlob } from "./image.ts";
@@ -115,7 +116,7 @@ class BlobSender {
     const { digest, region } = this.#blob;
     const resumed = uploader.session.offset;
     const source = fileSource(region);
-    const fitsOne = region.size <= this.#settings.chunk && resumed === 0;
+    const fitsOne = region.size <= uploader.chunkSize && resumed === 0;
     if (!fitsOne) await uploader.sendAll(source);
     const exists = () => this.#registry.blobExists(digest);
     await uploader.close(digest, exists, fitsOne ? { source, length: region.size } : undefined);

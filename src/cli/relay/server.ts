@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import { RegistryError } from "../../oci/errors.ts";
 import { describe, Failure } from "../failure.ts";
 import { ConnectionFailure } from "../http/exchange.ts";
-import { UploadRefused } from "../upload/chunk-uploader.ts";
+import { UploadRefused } from "../upload/refusal.ts";
 import { type Exchange, passOn, replyError } from "./answer.ts";
 import { passThrough } from "./pass-through.ts";
 import { type RelaySettings, readUpload, relayPatch, relayPost, relayPut } from "./relay-upload.ts";

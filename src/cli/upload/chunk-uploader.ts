@@ -18,6 +18,7 @@ import { type Answer, ConnectionFailure, type Request } from "../http/exchange.t
 import { isPassing, Patience } from "../http/retry.ts";
 import { type ChunkPlan, shrink } from "./chunk-plan.ts";
 import type { ChunkSource } from "./chunk-source.ts";
+import { SessionLost, UploadRefused } from "./refusal.ts";
 import { locationOf, offsetOf, type UploadSession, withDigest } from "./session.ts";
 
 /** Sends one request with the credentials it takes. @throws ConnectionFailure */
@@ -31,22 +32,6 @@ export interface UploaderOptions {
   onPause?: (pause: number, reason: string) => void;
   /** The registry has acknowledged more, or has moved the session. */
   onProgress?: (session: UploadSession) => void;
-}
-
-/** The registry said no, and will say so again; or said "later" too often. */
-export class UploadRefused extends Error {
-  readonly answer: Answer;
-
-  constructor(answer: Answer) {
-    super(complaint(answer));
-    this.name = "UploadRefused";
-    this.answer = answer;
-  }
-}
-
-/** The registry no longer has the session's bytes: only a new one helps. */
-export class SessionLost extends UploadRefused {
-  override name = "SessionLost";
 }
 
 export class ChunkUploader {
@@ -67,6 +52,11 @@ export class ChunkUploader {
     this.#patience = new Patience(options.pauses, options.onPause);
   }
 
+  /** How large a chunk is now. Bytes. */
+  get chunkSize(): number {
+    return this.#options.plan.size;
+  }
+
   /**
    * Sends everything that the session does not have yet.
    * @throws UploadRefused, SessionLost, ConnectionFailure, or what `source` throws
@@ -74,7 +64,7 @@ export class ChunkUploader {
   async sendAll(source: ChunkSource): Promise<void> {
     const { session } = this;
     for (;;) {
-      const length = await source.measure(session.offset, this.#options.plan.size);
+      const length = await source.measure(session.offset, this.chunkSize);
       if (length === 0) return;
       await this.#sendChunk(source, length);
       source.release(session.offset);
