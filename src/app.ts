@@ -2,15 +2,18 @@
 
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { authenticate } from "./auth/authenticate.ts";
 import { readSettings } from "./config.ts";
 import { RegistryError } from "./oci/errors.ts";
 import { base } from "./routes/base.ts";
 import { blobs } from "./routes/blobs.ts";
 import { collection } from "./routes/collection.ts";
-import type { Context, RegistryEnv } from "./routes/context.ts";
+import { type Context, callerOf, type RegistryEnv } from "./routes/context.ts";
 import { manifests } from "./routes/manifests.ts";
 import { referrers } from "./routes/referrers.ts";
 import { tags } from "./routes/tags.ts";
+import { token } from "./routes/token.ts";
+import { uploadStart } from "./routes/upload-start.ts";
 import { uploads } from "./routes/uploads.ts";
 
 export const app = new Hono<RegistryEnv>();
@@ -21,7 +24,11 @@ app.use(async (c, next) => {
   c.header("Docker-Distribution-Api-Version", "registry/2.0");
 });
 
-// Who is calling and what they may do comes here, before anything looks at the path.
+// Who is calling. What they may do is for each handler to ask: it knows the repository and the action.
+app.use(async (c, next) => {
+  c.set("access", await authenticate(callerOf(c), Date.now()));
+  await next();
+});
 
 app.use(
   methodNotAllowed({
@@ -38,11 +45,13 @@ app.use(
 
 app.route("/", base);
 app.route("/", blobs);
+app.route("/", uploadStart);
 app.route("/", uploads);
 app.route("/", manifests);
 app.route("/", tags);
 app.route("/", referrers);
 app.route("/", collection);
+app.route("/", token);
 
 app.notFound((c) =>
   respond(c, new RegistryError("UNSUPPORTED", "there is no such endpoint", { status: 404 })),

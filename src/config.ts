@@ -1,6 +1,10 @@
 /** The Worker's variables as typed settings. A wrong one fails loudly, at the first request. */
 
+import { type Glob, parseGlob } from "./auth/globs.ts";
+
 export interface Settings {
+  /** Repositories that anybody may pull from. */
+  publicRepositories: Glob[];
   allowDelete: boolean;
   allowSparseIndexes: boolean;
   /** How long an unreferenced blob is safe from collection. Milliseconds. */
@@ -20,6 +24,7 @@ export interface Settings {
 /** @throws Error naming the variable that makes no sense */
 export function readSettings(env: Env): Settings {
   return {
+    publicRepositories: globs("PUBLIC_REPOSITORIES", env.PUBLIC_REPOSITORIES),
     allowDelete: flag("ALLOW_DELETE", env.ALLOW_DELETE),
     allowSparseIndexes: flag("ALLOW_SPARSE_INDEXES", env.ALLOW_SPARSE_INDEXES),
     gracePeriod: duration("GRACE_PERIOD", env.GRACE_PERIOD),
@@ -30,6 +35,17 @@ export function readSettings(env: Env): Settings {
     uploadExpiry: duration("UPLOAD_EXPIRY", env.UPLOAD_EXPIRY),
     maxChunk: bytes("MAX_CHUNK", env.MAX_CHUNK),
   };
+}
+
+function globs(name: string, value: string): Glob[] {
+  return value
+    .split(/[\s,]+/)
+    .filter((pattern) => pattern !== "")
+    .map((pattern) => {
+      const glob = parseGlob(pattern);
+      if (glob === null) throw wrong(name, value, 'globs like "library/** team/tools"');
+      return glob;
+    });
 }
 
 function flag(name: string, value: string): boolean {

@@ -30,7 +30,10 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
     /^routes\/(context|pagination|conditional|authorize)\.ts$/,
     /^oci\/|^auth\/|^(config|gc)\.ts$|^routes\/context\.ts$/,
   ],
-  [/^routes\//, /^(oci|storage|auth)\/|^gc\.ts$|^routes\/(context|pagination|conditional|authorize)\.ts$/],
+  [
+    /^routes\//,
+    /^(oci|storage|auth)\/|^gc\.ts$|^routes\/(context|pagination|conditional|authorize|upload-answers)\.ts$/,
+  ],
   [/^storage\//, /^storage\/|^oci\/(?!errors)/],
   [/^oci\//, /^oci\//],
   [/^cli\//, /^cli\/|^oci\//],

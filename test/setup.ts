@@ -1,12 +1,20 @@
 import { applyD1Migrations, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach } from "vitest";
+import { forgetBlocked } from "../src/auth/login-limit.ts";
+import { forget } from "../src/auth/passwords.ts";
+import { forgetKeys } from "../src/auth/tokens.ts";
 import { healAll } from "./support/faults.ts";
 import { setVariables } from "./support/settings.ts";
+import { addUser } from "./support/users.ts";
 
 beforeEach(async () => {
   healAll();
   setVariables();
   await reset();
   await applyD1Migrations(env.DB, env.MIGRATIONS);
+  await addUser("admin");
+  forget();
+  forgetBlocked();
+  forgetKeys();
 });

@@ -1,15 +1,20 @@
 /** `npm start`: the registry on this machine, on loopback, with its state on local disk. */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
-import { resolve } from "node:path";
 import process from "node:process";
+import { hashPassword } from "./user-entries.ts";
+import { UserStore } from "./user-store.ts";
+import { runWrangler, STATE, startWrangler } from "./wrangler.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
 const HOST = "127.0.0.1";
 
 const port = parsePort(process.env.PORT ?? "5000");
-const state = resolve(process.env.BERTH_STATE ?? `${ROOT}/.wrangler/state`);
+
+interface FirstUser {
+  user: string;
+  password: string;
+}
 
 function parsePort(text: string): number {
   const number = Number(text);
@@ -35,39 +40,33 @@ function assertFree(port: number): Promise<void> {
   });
 }
 
-function wrangler(...args: string[]): ChildProcess {
-  return spawn(process.execPath, [`${ROOT}/node_modules/wrangler/bin/wrangler.js`, ...args], {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      ...process.env,
-      // Nothing is asked of the network: no placeholder for request.cf, no metrics, no prompts.
-      CLOUDFLARE_CF_FETCH_ENABLED: "false",
-      WRANGLER_SEND_METRICS: "false",
-      NO_COLOR: "1",
-      CI: "true",
-    },
-  });
+/** Applies migrations, and makes the first user. @returns null when there are users already */
+async function prepare(): Promise<FirstUser | null> {
+  try {
+    const users = UserStore.local();
+    const [names] = await Promise.all([
+      users.list(),
+      runWrangler(["d1", "migrations", "apply", "DB", "--local", "--persist-to", STATE]),
+    ]);
+    if (names.length > 0) return null;
+    // A test, or a container that is started unattended, may want to know it beforehand.
+    const password = process.env.BERTH_ADMIN_PASSWORD ?? randomBytes(12).toString("base64url");
+    await users.put(new Map([["admin", await hashPassword(password)]]));
+    return { user: "admin", password };
+  } catch (error) {
+    return fail(`The local state could not be prepared:\n${(error as Error).message}`);
+  }
 }
 
-async function migrate(): Promise<void> {
-  const child = wrangler("d1", "migrations", "apply", "DB", "--local", "--persist-to", state);
-  let output = "";
-  child.stdout?.on("data", (data) => (output += data));
-  child.stderr?.on("data", (data) => (output += data));
-  const code = await new Promise((closed) => child.once("close", closed));
-  if (code !== 0) fail(`The database could not be prepared:\n${output}`);
-}
-
-function serve(): void {
-  const child = wrangler(
-    ...["dev", "--ip", HOST, "--port", String(port), "--persist-to", state],
+function serve(first: FirstUser | null): void {
+  const child = startWrangler([
+    ...["dev", "--ip", HOST, "--port", String(port), "--persist-to", STATE],
     ...["--show-interactive-dev-session=false", "--infer-origin-from-routes=false"],
     // npm start -- --var GRACE_PERIOD:1h
     ...process.argv.slice(2),
-  );
+  ]);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
-  const log = new Log();
+  const log = new Log(() => greet(first));
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8");
     stream?.on("data", (data: string) => log.push(data));
@@ -83,8 +82,13 @@ function serve(): void {
  * A client that hangs up is daily business of a registry, and no error of this server.
  */
 class Log {
+  readonly #ready: () => void;
   #rest = "";
   #startup: string | null = "";
+
+  constructor(ready: () => void) {
+    this.#ready = ready;
+  }
 
   push(data: string): void {
     const lines = (this.#rest + data).split("\n");
@@ -101,23 +105,28 @@ class Log {
       if (line.trim() !== "" && !line.includes("Error inside ProxyWorker")) console.log(line);
     } else if (line.includes("Ready on ")) {
       this.#startup = null;
-      greet();
+      this.#ready();
     } else {
       this.#startup += `${line}\n`;
     }
   }
 }
 
-function greet(): void {
+function greet(first: FirstUser | null): void {
+  const here = `${HOST}:${port}`;
+  const login =
+    first === null
+      ? `  docker login ${here}          more users: npm run user -- add NAME`
+      : `  docker login -u ${first.user} -p ${first.password} ${here}`;
   console.log(`
-Berth serves on ${HOST}:${port}, for this machine only. Push a first image:
+Berth serves on ${here}, for this machine only.${first === null ? "" : " This password is shown only once."}
 
+${login}
   docker pull busybox
-  docker tag busybox ${HOST}:${port}/library/busybox
-  docker push ${HOST}:${port}/library/busybox
+  docker tag busybox ${here}/library/busybox
+  docker push ${here}/library/busybox
 `);
 }
 
 await assertFree(port);
-await migrate();
-serve();
+serve(await prepare());

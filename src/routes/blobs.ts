@@ -4,8 +4,9 @@ import { Hono } from "hono";
 import { type Digest, parseDigest } from "../oci/digest.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { parseRange } from "../oci/range.ts";
-import { parseRepositoryName } from "../oci/reference.ts";
+import type { RepositoryName } from "../oci/reference.ts";
 import { getBlob, headBlob, unlinkBlob } from "../storage/blobs.ts";
+import { authorize } from "./authorize.ts";
 import { etagOf, isNotModified, rangeHeader } from "./conditional.ts";
 import type { Context, RegistryEnv } from "./context.ts";
 
@@ -13,7 +14,7 @@ export const blobs = new Hono<RegistryEnv>();
 
 // end-2: GET, HEAD /v2/<name>/blobs/<digest>
 blobs.get("/v2/:name{.+}/blobs/:digest", async (c) => {
-  const name = parseRepositoryName(c.req.param("name"));
+  const name = authorize(c, "pull");
   const digest = parseDigest(c.req.param("digest"));
   if (c.req.method === "HEAD" || isNotModified(c, digest)) return headResponse(c, name, digest);
 
@@ -29,7 +30,7 @@ blobs.get("/v2/:name{.+}/blobs/:digest", async (c) => {
   return c.body(body, 206, { ...headers, "Content-Range": `bytes ${range.offset}-${last}/${size}` });
 });
 
-async function headResponse(c: Context, name: ReturnType<typeof parseRepositoryName>, digest: Digest) {
+async function headResponse(c: Context, name: RepositoryName, digest: Digest) {
   const size = await headBlob(c.env.DB, name, digest, Date.now(), c.get("settings").gracePeriod);
   if (size === null) throw unknown(digest);
   return isNotModified(c, digest)
@@ -52,7 +53,7 @@ function blobHeaders(digest: Digest, length: number): Record<string, string> {
 
 // end-10: DELETE /v2/<name>/blobs/<digest>
 blobs.delete("/v2/:name{.+}/blobs/:digest", async (c) => {
-  const name = parseRepositoryName(c.req.param("name"));
+  const name = authorize(c, "delete");
   const digest = parseDigest(c.req.param("digest"));
   if (!c.get("settings").allowDelete) throw new RegistryError("UNSUPPORTED", "deletion is switched off here");
 

@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { collectGarbage } from "../gc.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { listRuns } from "../storage/gc-runs.ts";
+import { requireAdmin } from "./authorize.ts";
 import type { RegistryEnv } from "./context.ts";
 
 const RUNS_LISTED = 20;
@@ -12,6 +13,7 @@ export const collection = new Hono<RegistryEnv>();
 
 // POST /v2/_berth/gc?dry-run=true
 collection.post("/v2/_berth/gc", async (c) => {
+  requireAdmin(c);
   const dryRun = c.req.query("dry-run") ?? "false";
   if (dryRun !== "true" && dryRun !== "false") {
     throw new RegistryError("UNSUPPORTED", "dry-run must be true or false", { status: 400 });
@@ -26,4 +28,7 @@ collection.post("/v2/_berth/gc", async (c) => {
 });
 
 // GET /v2/_berth/gc
-collection.get("/v2/_berth/gc", async (c) => c.json({ runs: await listRuns(c.env.DB, RUNS_LISTED) }));
+collection.get("/v2/_berth/gc", async (c) => {
+  requireAdmin(c);
+  return c.json({ runs: await listRuns(c.env.DB, RUNS_LISTED) });
+});

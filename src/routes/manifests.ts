@@ -11,12 +11,12 @@ import {
   parseNewReference,
   parseNewTag,
   parseReference,
-  parseRepositoryName,
   type Reference,
 } from "../oci/reference.ts";
 import { putManifest } from "../storage/manifest-push.ts";
 import { deleteManifest, getManifest, headManifest, type ManifestInfo } from "../storage/manifests.ts";
 import { deleteTag } from "../storage/tags.ts";
+import { authorize } from "./authorize.ts";
 import { etagOf, isNotModified } from "./conditional.ts";
 import type { RegistryEnv } from "./context.ts";
 
@@ -27,7 +27,7 @@ export const manifests = new Hono<RegistryEnv>();
 
 // end-3: GET, HEAD /v2/<name>/manifests/<reference>
 manifests.get("/v2/:name{.+}/manifests/:reference", async (c) => {
-  const name = parseRepositoryName(c.req.param("name"));
+  const name = authorize(c, "pull");
   const reference = parseReference(c.req.param("reference"));
 
   if (c.req.method === "HEAD") {
@@ -67,7 +67,7 @@ manifests.put(
     },
   }),
   async (c) => {
-    const name = parseRepositoryName(c.req.param("name"));
+    const name = authorize(c, "push");
     const reference = parseNewReference(c.req.param("reference"));
     const extraTags = parseTags(c.req.queries("tag") ?? []);
     const bytes = new Uint8Array(await c.req.arrayBuffer());
@@ -131,7 +131,7 @@ function missingEntry(digest: Digest) {
 
 // end-9: DELETE /v2/<name>/manifests/<reference>
 manifests.delete("/v2/:name{.+}/manifests/:reference", async (c) => {
-  const name = parseRepositoryName(c.req.param("name"));
+  const name = authorize(c, "delete");
   const reference = parseReference(c.req.param("reference"));
   if (!c.get("settings").allowDelete) throw new RegistryError("UNSUPPORTED", "deletion is switched off here");
 

@@ -4,8 +4,8 @@ import { Hono } from "hono";
 import { parseDigest } from "../oci/digest.ts";
 import { MAX_MANIFEST_SIZE } from "../oci/manifest.ts";
 import { OCI_INDEX } from "../oci/media-types.ts";
-import { parseRepositoryName } from "../oci/reference.ts";
 import { listReferrers } from "../storage/referrers.ts";
+import { authorize } from "./authorize.ts";
 import type { RegistryEnv } from "./context.ts";
 import { linkNext } from "./pagination.ts";
 
@@ -15,7 +15,7 @@ export const referrers = new Hono<RegistryEnv>();
 
 // end-12: GET /v2/<name>/referrers/<digest>?artifactType=<type>
 referrers.get("/v2/:name{.+}/referrers/:digest", async (c) => {
-  const name = parseRepositoryName(c.req.param("name"));
+  const name = authorize(c, "pull");
   const subject = parseDigest(c.req.param("digest"));
   // No media type has a space: it is a "+" that the client did not encode.
   const artifactType = c.req.query("artifactType")?.replaceAll(" ", "+") || null;

@@ -2,8 +2,8 @@
 
 import { Hono } from "hono";
 import { RegistryError } from "../oci/errors.ts";
-import { parseRepositoryName } from "../oci/reference.ts";
 import { listTags } from "../storage/tags.ts";
+import { authorize } from "./authorize.ts";
 import type { RegistryEnv } from "./context.ts";
 import { cutPage, parsePage } from "./pagination.ts";
 
@@ -11,7 +11,7 @@ export const tags = new Hono<RegistryEnv>();
 
 // end-8: GET /v2/<name>/tags/list?n=<limit>&last=<tag>
 tags.get("/v2/:name{.+}/tags/list", async (c) => {
-  const name = parseRepositoryName(c.req.param("name"));
+  const name = authorize(c, "pull");
   const page = parsePage(c);
   const names = await listTags(c.env.DB, name, page.after, page.limit + 1);
   if (names === null)

@@ -2,11 +2,18 @@
 
 import { exports } from "cloudflare:workers";
 import { type Digest, digestOf } from "../../src/oci/digest.ts";
+import { basic } from "./users.ts";
 
 const ORIGIN = "https://registry.test";
 
+/** As the administrator, unless `init` has an Authorization header: an empty one is none. */
 export function request(method: string, path: string, init: RequestInit = {}): Promise<Response> {
-  return exports.default.fetch(new Request(`${ORIGIN}${path}`, { method, redirect: "manual", ...init }));
+  const headers = new Headers(init.headers);
+  if (!headers.has("Authorization")) headers.set("Authorization", basic("admin"));
+  if (headers.get("Authorization") === "") headers.delete("Authorization");
+  return exports.default.fetch(
+    new Request(`${ORIGIN}${path}`, { method, redirect: "manual", ...init, headers }),
+  );
 }
 
 export function bytesOf(text: string): Uint8Array<ArrayBuffer> {

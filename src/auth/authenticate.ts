@@ -1,0 +1,103 @@
+/** Who is calling. */
+
+import type { Settings } from "../config.ts";
+import { RegistryError } from "../oci/errors.ts";
+import { getUserEntry } from "../storage/users.ts";
+import { Access } from "./access.ts";
+import { parseAuthorization } from "./authorization-header.ts";
+import { type Refused, unauthorized } from "./challenge.ts";
+import { countFailure, isBlocked } from "./login-limit.ts";
+import { check, recall, wasRight } from "./passwords.ts";
+import { fingerprint, readToken } from "./tokens.ts";
+import { isUserName, parseUserEntry, type UserEntry } from "./user-entry.ts";
+
+/** The part of a request that says who is calling. */
+export interface Caller {
+  env: Env;
+  settings: Settings;
+  url: string;
+  /** The Authorization header. */
+  authorization: string | undefined;
+  /** The network address, which Cloudflare gives. */
+  address: string;
+}
+
+/**
+ * @returns the caller's access: an anonymous one's when nothing was presented
+ * @throws RegistryError UNAUTHORIZED when what was presented is not valid, TOOMANYREQUESTS after too many failures
+ */
+export async function authenticate(caller: Caller, now: number): Promise<Access> {
+  const presented = parseAuthorization(caller.authorization);
+  switch (presented.kind) {
+    case "nothing":
+      return Access.anonymous(caller.settings.publicRepositories);
+    case "password":
+      return logIn(caller, presented.user, presented.password, now);
+    case "token":
+      return acceptToken(caller, presented.token, now);
+    case "malformed":
+      throw unauthorized("the Authorization header is malformed: use Basic or Bearer", refused(caller, null));
+  }
+}
+
+/** @throws RegistryError as {@link authenticate} */
+export async function logIn(caller: Caller, user: string, password: string, now: number): Promise<Access> {
+  const found = await findUser(caller, user);
+  const hash = found?.parsed.hash ?? null;
+  const right = await (recall(user, password, hash, now) ?? tryPassword(caller, user, password, hash, now));
+  // The same answer for an unknown user and for a wrong password.
+  if (found === null || !right) throw unauthorized("unknown user or wrong password", refused(caller, null));
+  return Access.of(user, found.entry, found.parsed, caller.settings.publicRepositories);
+}
+
+async function tryPassword(
+  { env, address }: Caller,
+  user: string,
+  password: string,
+  hash: string | null,
+  now: number,
+): Promise<boolean> {
+  // Somebody else's failures do not lock out who has proven to know the password.
+  if (isBlocked(address, user, now) && !wasRight(user, password, hash, now)) throw tooMany();
+  if (await check(user, password, hash, now)) return true;
+  if (await countFailure(env.LOGIN_LIMITER, address, user, now)) throw tooMany();
+  return false;
+}
+
+async function acceptToken(caller: Caller, token: string, now: number): Promise<Access> {
+  const claims = await readToken(caller.env, token, now);
+  if (claims === null) throw invalidToken(caller);
+  if (claims.user === null) return Access.anonymous(caller.settings.publicRepositories).within(claims.scopes);
+  const found = await findUser(caller, claims.user);
+  // A changed or removed user's tokens end with the change.
+  if (found === null || fingerprint(found.entry) !== claims.entry) throw invalidToken(caller);
+  const access = Access.of(claims.user, found.entry, found.parsed, caller.settings.publicRepositories);
+  return access.within(claims.scopes);
+}
+
+/** Null for an unknown user, and for one whose entry is malformed: it opens nothing. */
+async function findUser({ env }: Caller, user: string): Promise<{ entry: string; parsed: UserEntry } | null> {
+  if (!isUserName(user)) return null;
+  const entry = await getUserEntry(env.USERS, user);
+  if (entry === null) return null;
+  const parsed = parseUserEntry(entry);
+  if (parsed === null) console.error(JSON.stringify({ event: "malformed-user-entry", user }));
+  return parsed && { entry, parsed };
+}
+
+function invalidToken(caller: Caller): RegistryError {
+  return unauthorized(
+    "the token is not valid, or no longer: get a new one",
+    refused(caller, "invalid_token"),
+  );
+}
+
+function refused({ settings, url }: Caller, error: Refused["error"]): Refused {
+  return { settings, url, scope: null, error };
+}
+
+function tooMany(): RegistryError {
+  return new RegistryError("TOOMANYREQUESTS", "too many failed logins: wait a minute", {
+    headers: { "Retry-After": "60" },
+  });
+}

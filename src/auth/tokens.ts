@@ -1,0 +1,96 @@
+/** Tokens (hono/jwt, HS256) as Docker's token specification wants them: short-lived, for some scopes. */
+
+import { createHash, randomBytes } from "node:crypto";
+import { sign, verify } from "hono/jwt";
+import { listSigningKeys } from "../storage/signing-keys.ts";
+import type { Scope } from "./access.ts";
+
+/** What tokens are for, and what challenges name. */
+export const SERVICE = "berth";
+
+/** Docker takes anything below a minute for a minute. Seconds. */
+export const TOKEN_LIFETIME = 300;
+
+/** How long keys are kept in memory. Milliseconds. */
+const KEYS_REMEMBERED = 60_000;
+
+/** How soon a token that no key fits makes them be read again. Milliseconds. */
+const KEYS_REFRESHED = 5_000;
+
+export interface TokenClaims {
+  /** Null for an anonymous caller. */
+  user: string | null;
+  /** Of the user's entry when the token was issued: a change of it ends the token. Null for anonymous callers. */
+  entry: string | null;
+  scopes: Scope[];
+}
+
+let keys: { list: string[]; at: number } | null = null;
+
+/** @param now milliseconds since the epoch */
+export async function issueToken(env: Env, claims: TokenClaims, now: number): Promise<string> {
+  const [newest] = await signingKeys(env, now);
+  if (newest === undefined) throw new Error("there is no key to sign tokens with");
+  const seconds = Math.floor(now / 1000);
+  const { user, entry, scopes } = claims;
+  const payload = {
+    iss: SERVICE,
+    aud: SERVICE,
+    iat: seconds,
+    nbf: seconds,
+    exp: seconds + TOKEN_LIFETIME,
+    ...{ sub: user ?? "", entry, access: scopes },
+  };
+  return sign(payload, newest, "HS256");
+}
+
+/** What a token says; null when it is forged, expired, or of another service. */
+export async function readToken(env: Env, token: string, now: number): Promise<TokenClaims | null> {
+  const known = await signingKeys(env, now);
+  const claims = await verifyWith(known, token);
+  if (claims !== null) return claims;
+  // Another isolate may sign with a key that has been added since. Not asked of D1 for every forgery.
+  if (keys === null || now - keys.at < KEYS_REFRESHED) return null;
+  keys = null;
+  return verifyWith(await signingKeys(env, now), token);
+}
+
+async function verifyWith(known: string[], token: string): Promise<TokenClaims | null> {
+  for (const key of known) {
+    try {
+      const { sub, entry, access } = await verify(token, key, { alg: "HS256", iss: SERVICE, aud: SERVICE });
+      // Signed by this registry: it has the form that it was given.
+      return {
+        user: sub === "" ? null : (sub as string),
+        entry: entry as string | null,
+        scopes: access as Scope[],
+      };
+    } catch {
+      // Not signed with this key, or not valid: perhaps with an older one.
+    }
+  }
+  return null;
+}
+
+/** What stands for a user's entry in a token. */
+export function fingerprint(entry: string): string {
+  return createHash("sha256").update(entry).digest("base64url").slice(0, 22);
+}
+
+/** Forgets the keys. For tests. */
+export function forgetKeys(): void {
+  keys = null;
+}
+
+/** The newest first. TOKEN_SECRET may hold several, separated by commas; without it they are in D1. */
+async function signingKeys(env: Env & { TOKEN_SECRET?: string }, now: number): Promise<string[]> {
+  const secrets = env.TOKEN_SECRET?.split(",").map((secret) => secret.trim()) ?? [];
+  if (secrets.some((secret) => secret.length < 32)) {
+    throw new Error("the setting TOKEN_SECRET must have at least 32 characters");
+  }
+  if (secrets.length > 0) return secrets;
+  if (keys === null || now - keys.at > KEYS_REMEMBERED) {
+    keys = { list: await listSigningKeys(env.DB, randomBytes(32).toString("base64url"), now), at: now };
+  }
+  return keys.list;
+}

@@ -1,0 +1,71 @@
+/** What KV holds for a user: a bcrypt hash as `htpasswd -B` prints it, or JSON with rights. */
+
+import { type Glob, parseGlob } from "./globs.ts";
+
+export const ACTIONS = ["pull", "push", "delete"] as const;
+export type Action = (typeof ACTIONS)[number];
+
+/** Rights add up; there are no denials. */
+export interface Grant {
+  repositories: Glob[];
+  actions: Action[];
+}
+
+export interface UserEntry {
+  /** bcrypt. */
+  hash: string;
+  grants: Grant[];
+  /** Whether the user may collect garbage. */
+  admin: boolean;
+}
+
+/** Above this a check would take longer than a request may. */
+const MAX_COST = 15;
+
+const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
+
+/** User names are KV keys, and stand before the colon of Basic credentials. */
+const USER_NAME = /^[A-Za-z0-9_][A-Za-z0-9._@+-]{0,127}$/;
+
+export function isUserName(text: string): boolean {
+  return USER_NAME.test(text);
+}
+
+export function isBcryptHash(text: string): boolean {
+  const cost = Number(BCRYPT.exec(text)?.[1]);
+  return cost >= 4 && cost <= MAX_COST;
+}
+
+/** @returns null when the entry is malformed: it must open nothing */
+export function parseUserEntry(value: string): UserEntry | null {
+  const text = value.trim();
+  if (isBcryptHash(text)) return { hash: text, grants: [everything()], admin: true };
+  try {
+    return parseJson(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+function everything(): Grant {
+  return { repositories: [parseGlob("**") as Glob], actions: [...ACTIONS] };
+}
+
+function parseJson(json: unknown): UserEntry | null {
+  if (typeof json !== "object" || json === null) return null;
+  const { hash, access = [], admin = false } = json as Record<string, unknown>;
+  if (typeof hash !== "string" || !isBcryptHash(hash)) return null;
+  if (!Array.isArray(access) || typeof admin !== "boolean") return null;
+  const grants = access.map(parseGrant);
+  return grants.every((grant) => grant !== null) ? { hash, grants, admin } : null;
+}
+
+function parseGrant(json: unknown): Grant | null {
+  if (typeof json !== "object" || json === null) return null;
+  const { repositories, actions } = json as Record<string, unknown>;
+  if (!Array.isArray(repositories) || !Array.isArray(actions)) return null;
+  const globs = repositories.map((pattern) => (typeof pattern === "string" ? parseGlob(pattern) : null));
+  const known = actions.filter((action) => ACTIONS.includes(action));
+  if (globs.some((glob) => glob === null) || known.length !== actions.length) return null;
+  return { repositories: globs as Glob[], actions: known };
+}

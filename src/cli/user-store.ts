@@ -1,0 +1,72 @@
+/** The users' KV namespace, local or deployed, through wrangler's KV commands. */
+
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Failure } from "./failure.ts";
+import { runWrangler, STATE } from "./wrangler.ts";
+
+/** What wrangler calls the namespace that it creates for this Worker's USERS binding. */
+const TITLE = /^berth[-_]users$/i;
+
+export class UserStore {
+  /** Which namespace, as wrangler wants to be told. */
+  readonly #where: string[];
+
+  private constructor(where: string[]) {
+    this.#where = where;
+  }
+
+  /** The users of `npm start`. */
+  static local(): UserStore {
+    return new UserStore(["--binding", "USERS", "--local", "--persist-to", STATE]);
+  }
+
+  /** The users of the deployed registry. @throws Failure when there is none, or nobody is logged in */
+  static async remote(): Promise<UserStore> {
+    const namespaces = JSON.parse(await wrangler(["kv", "namespace", "list"])) as {
+      id: string;
+      title: string;
+    }[];
+    const found = namespaces.find(({ title }) => TITLE.test(title));
+    if (found === undefined)
+      throw new Failure("The registry has no KV namespace yet: run npm run deploy first.");
+    return new UserStore(["--namespace-id", found.id, "--remote"]);
+  }
+
+  async list(): Promise<string[]> {
+    const keys = JSON.parse(await wrangler(["kv", "key", "list", ...this.#where])) as { name: string }[];
+    return keys.map(({ name }) => name);
+  }
+
+  /** The entry as it is stored; null when there is no such user. */
+  async get(name: string): Promise<string | null> {
+    if (!(await this.list()).includes(name)) return null;
+    return (await wrangler(["kv", "key", "get", name, "--text", ...this.#where])).trim();
+  }
+
+  /** Writes entries, all in one call. Hashes go through a file: arguments can be read by other users. */
+  async put(entries: Map<string, string>): Promise<void> {
+    const folder = await mkdtemp(join(tmpdir(), "berth-users-"));
+    try {
+      const path = join(folder, "users.json");
+      const bulk = [...entries].map(([key, value]) => ({ key, value }));
+      await writeFile(path, JSON.stringify(bulk), { mode: 0o600 });
+      await wrangler(["kv", "bulk", "put", path, ...this.#where]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  async remove(name: string): Promise<void> {
+    await wrangler(["kv", "key", "delete", name, ...this.#where]);
+  }
+}
+
+async function wrangler(args: string[]): Promise<string> {
+  try {
+    return await runWrangler(args);
+  } catch (error) {
+    throw new Failure(`wrangler ${args.slice(0, 3).join(" ")} failed: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,42 @@
+/** Runs the project's own wrangler. */
+
+import { spawn } from "node:child_process";
+import { resolve } from "node:path";
+import process from "node:process";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+
+/** Where `npm start` keeps its state. */
+export const STATE = resolve(process.env.BERTH_STATE ?? `${ROOT}/.wrangler/state`);
+
+/** Starts wrangler with its output in pipes. */
+export function startWrangler(args: string[]) {
+  return spawn(process.execPath, [`${ROOT}/node_modules/wrangler/bin/wrangler.js`, ...args], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      // Nothing is asked of the network: no placeholder for request.cf, no metrics, no prompts.
+      CLOUDFLARE_CF_FETCH_ENABLED: "false",
+      WRANGLER_SEND_METRICS: "false",
+      NO_COLOR: "1",
+      CI: "true",
+    },
+  });
+}
+
+/** Runs wrangler to its end. @throws Error with all it said when it fails */
+export async function runWrangler(args: string[]): Promise<string> {
+  const child = startWrangler(args);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (data: string) => {
+    stdout += data;
+  });
+  child.stderr.setEncoding("utf8").on("data", (data: string) => {
+    stderr += data;
+  });
+  const code = await new Promise((closed) => child.once("close", closed));
+  if (code !== 0) throw new Error(`${stdout}${stderr}`.trim());
+  return stdout;
+}

@@ -1,0 +1,55 @@
+/** What every handler asks first: may this caller do this here? */
+
+import { unauthorized } from "../auth/challenge.ts";
+import type { Action } from "../auth/user-entry.ts";
+import { RegistryError } from "../oci/errors.ts";
+import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
+import type { Context } from "./context.ts";
+
+/** What a token has to carry for an action: docker pushes and pulls with one token. */
+const SCOPE: Record<Action, string> = { pull: "pull", push: "pull,push", delete: "delete" };
+
+/**
+ * The repository that the request names, once the caller may do `action` there.
+ * @throws RegistryError NAME_INVALID, UNAUTHORIZED with a challenge, or DENIED; never saying whether it exists
+ */
+export function authorize(c: Context, action: Action): RepositoryName {
+  const name = parseRepositoryName(c.req.param("name") ?? "");
+  const access = c.get("access");
+  if (access.may(action, name)) return name;
+  if (access.user !== null && !access.holds(action, name)) {
+    throw new RegistryError("DENIED", `${access.user} has no right to ${action} here`, {
+      detail: { name, action },
+    });
+  }
+  throw unauthorized(`log in to ${action} here`, {
+    settings: c.get("settings"),
+    url: c.req.url,
+    scope: `repository:${name}:${SCOPE[action]}`,
+    error: access.identified ? "insufficient_scope" : null,
+  });
+}
+
+/** For what is of no repository. @throws RegistryError UNAUTHORIZED for a caller without credentials */
+export function requireCredentials(c: Context): void {
+  if (c.get("access").identified) return;
+  throw unauthorized("log in first", {
+    settings: c.get("settings"),
+    url: c.req.url,
+    scope: null,
+    error: null,
+  });
+}
+
+/** @throws RegistryError UNAUTHORIZED, or DENIED for a user who is no administrator */
+export function requireAdmin(c: Context): void {
+  const { user, admin } = c.get("access");
+  if (admin) return;
+  if (user !== null) throw new RegistryError("DENIED", `${user} is no administrator`);
+  throw unauthorized("log in as an administrator", {
+    settings: c.get("settings"),
+    url: c.req.url,
+    scope: null,
+    error: null,
+  });
+}

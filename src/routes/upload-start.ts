@@ -1,0 +1,103 @@
+/** How an upload begins: with a session, a mount, or the whole blob at once. */
+
+import { Hono } from "hono";
+import { type Algorithm, type Digest, parseAlgorithm, parseDigest } from "../oci/digest.ts";
+import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
+import { commitBlob, mountBlob } from "../storage/blobs.ts";
+import { MAX_PUT_SIZE, newObjectKey, putVerified } from "../storage/objects.ts";
+import { listRepositoriesWithBlob } from "../storage/repositories.ts";
+import { authorize } from "./authorize.ts";
+import type { Context, RegistryEnv } from "./context.ts";
+import {
+  chunkOf,
+  closed,
+  created,
+  emptyChunk,
+  interrupted,
+  mismatch,
+  progress,
+  session,
+} from "./upload-answers.ts";
+
+/** Silence after which a body gives way to the next request on its session. Milliseconds. */
+const STALL_TIMEOUT = 30_000;
+
+/** How many repositories are read at once in search of one to mount from. */
+const HOLDERS_LOOKED_AT = 100;
+
+export const uploadStart = new Hono<RegistryEnv>();
+
+// end-4a, end-4b, end-4c, end-11: POST /v2/<name>/blobs/uploads/
+uploadStart.post("/v2/:name{.+}/blobs/uploads/", create);
+uploadStart.post("/v2/:name{.+}/blobs/uploads", create);
+
+async function create(c: Context): Promise<Response> {
+  const name = authorize(c, "push");
+  const mount = c.req.query("mount");
+  const digest = c.req.query("digest");
+  const algorithm = c.req.query("digest-algorithm");
+
+  if (mount !== undefined) {
+    const blob = parseDigest(mount);
+    if (await mountFrom(c, name, blob)) return created(c, name, blob);
+    return started(c, name, await start(c, name, "sha256"));
+  }
+  if (digest !== undefined) return createWhole(c, name, parseDigest(digest));
+  return started(
+    c,
+    name,
+    await start(c, name, algorithm === undefined ? "sha256" : parseAlgorithm(algorithm)),
+  );
+}
+
+/** end-11. Without `from`, any repository that holds the blob will do, if the caller may pull from it. */
+async function mountFrom(c: Context, name: RepositoryName, digest: Digest): Promise<boolean> {
+  const access = c.get("access");
+  const from = c.req.query("from");
+  if (from !== undefined) {
+    const source = parseRepositoryName(from);
+    return access.may("pull", source) && mountBlob(c.env.DB, digest, source, name, Date.now());
+  }
+  for (let after = 0; ; ) {
+    const holders = await listRepositoriesWithBlob(c.env.DB, digest, after, HOLDERS_LOOKED_AT);
+    const source = holders.find((holder) => access.may("pull", holder.name));
+    if (source !== undefined) return mountBlob(c.env.DB, digest, source.name, name, Date.now());
+    if (holders.length < HOLDERS_LOOKED_AT) return false;
+    after = holders.at(-1)?.id ?? after;
+  }
+}
+
+/** end-4b: the whole blob in the POST. R2 verifies it, and no session is needed. */
+async function createWhole(c: Context, name: RepositoryName, digest: Digest): Promise<Response> {
+  const chunk = chunkOf(c) ?? emptyChunk(c);
+  const { body, length } = chunk;
+  if (length === null || length > MAX_PUT_SIZE) {
+    const id = await start(c, name, "sha256");
+    return closed(c, name, id, digest, await session(c, id).close(name, digest, chunk));
+  }
+  const key = newObjectKey("blobs");
+  const outcome = await putVerified(c.env.BUCKET, key, body, length, digest);
+  if (outcome === "mismatch") throw mismatch(digest);
+  if (outcome === "interrupted") {
+    await c.env.BUCKET.delete(key);
+    throw interrupted(null);
+  }
+  const committed = await commitBlob(c.env.DB, name, { key, digest, size: length }, Date.now());
+  if (committed !== "committed") await c.env.BUCKET.delete(key);
+  return created(c, name, digest);
+}
+
+async function start(c: Context, repository: RepositoryName, algorithm: Algorithm): Promise<string> {
+  const id = crypto.randomUUID();
+  const expiresAfter = c.get("settings").uploadExpiry;
+  await session(c, id).start({ repository, algorithm, expiresAfter, stallTimeout: STALL_TIMEOUT });
+  return id;
+}
+
+function started(c: Context, name: RepositoryName, id: string): Response {
+  return c.body(null, 202, {
+    ...progress(name, id, 0),
+    "OCI-Chunk-Min-Length": "1",
+    "OCI-Chunk-Max-Length": String(c.get("settings").maxChunk),
+  });
+}
