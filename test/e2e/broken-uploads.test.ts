@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { closeUpload, hashBlob, patchUpload, sha256, startUpload, uploadOffset } from "./support/api.ts";
+import { send } from "./support/login.ts";
 import { type BrokenUpload, breakOff } from "./support/raw.ts";
 import { host, itLeavesACleanLog } from "./support/shared.ts";
 
@@ -68,7 +69,7 @@ describe("an upload whose connection breaks", () => {
     expect(await uploadOffset(host, location)).toBe(0);
 
     const digest = sha256(body);
-    const again = await fetch(`http://${host}${location}?digest=${digest}`, { method: "PUT", body });
+    const again = await send(`http://${host}${location}?digest=${digest}`, { method: "PUT", body });
     expect(again.status).toBe(201);
     expect(await hashBlob(host, name, digest)).toEqual({ digest, size: SIZE });
   });
@@ -101,7 +102,7 @@ describe("clients that abort", () => {
         await patchUpload(host, location, body.subarray(0, 1_000_000), 0);
         // Every other client goes away; how far its chunk has come by then is up to chance.
         const abort = new AbortController();
-        const chunk = fetch(`http://${host}${location}`, {
+        const chunk = send(`http://${host}${location}`, {
           method: "PATCH",
           body: body.subarray(1_000_000, 4_000_000),
           signal: abort.signal,

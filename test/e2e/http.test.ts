@@ -5,6 +5,7 @@ import { connect as connectTls } from "node:tls";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import { headManifest, pushBlob, putManifest } from "./support/api.ts";
+import { AUTHORIZATION, send } from "./support/login.ts";
 import { host, itLeavesACleanLog } from "./support/shared.ts";
 
 const name = "http/image";
@@ -48,7 +49,16 @@ describe("a client that accepts gzip", () => {
   ): Promise<{ answer: IncomingMessage; length: number }> {
     const headers = { "Accept-Encoding": "gzip, br, zstd" };
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      request({ host: "127.0.0.1", port, method, path: `/v2/${name}/${path}`, headers }, resolve)
+      request(
+        {
+          host: "127.0.0.1",
+          port,
+          method,
+          path: `/v2/${name}/${path}`,
+          headers: { ...headers, Authorization: AUTHORIZATION },
+        },
+        resolve,
+      )
         .once("error", reject)
         .end();
     });
@@ -86,7 +96,7 @@ describe("a client that accepts gzip", () => {
 describe("an answer to HEAD", () => {
   it("has the length of what GET would answer", async () => {
     const { length } = await headManifest(host, name, "1");
-    const answer = await fetch(`http://${host}/v2/${name}/manifests/1`);
+    const answer = await send(`http://${host}/v2/${name}/manifests/1`);
     expect((await answer.text()).length).toBe(length);
   });
 

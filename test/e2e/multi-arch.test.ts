@@ -3,6 +3,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { getManifest, headManifest } from "./support/api.ts";
 import { ContainerTools } from "./support/containers.ts";
+import { send } from "./support/login.ts";
 import { docker, host, itLeavesACleanLog, workspace } from "./support/shared.ts";
 
 const name = "multi/image";
@@ -71,7 +72,7 @@ describe("a multi-arch image", () => {
 
   it("keeps its images when its tag is deleted, for those who pull by digest", async () => {
     const { digest } = await headManifest(host, "multi/copy", "1");
-    const response = await fetch(`http://${host}/v2/multi/copy/manifests/1`, { method: "DELETE" });
+    const response = await send(`http://${host}/v2/multi/copy/manifests/1`, { method: "DELETE" });
     expect(response.status).toBe(202);
     expect((await headManifest(host, "multi/copy", "1")).status).toBe(404);
     const again = `docker://${host}/multi/restored:1`;

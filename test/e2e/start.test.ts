@@ -6,6 +6,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { attempt, type Result } from "./support/command.ts";
+import { PASSWORD, send, USER } from "./support/login.ts";
 import { freePort } from "./support/ports.ts";
 import { ROOT, startRegistry } from "./support/registry.ts";
 import { host, workspace } from "./support/shared.ts";
@@ -35,7 +36,7 @@ describe("npm start", () => {
     const { code, stderr } = await start(port);
     expect(code).toBe(1);
     expect(stderr.trim()).toMatch(new RegExp(`^Port ${port} is taken\\.`));
-    expect((await fetch(`http://${host}/v2/`)).status).toBe(200);
+    expect((await send(`http://${host}/v2/`)).status).toBe(200);
   });
 
   it.each(["abc", "", "0", "-1", "65536", "50.5"])("refuses PORT=%j with one clear line", async (port) => {
@@ -51,8 +52,9 @@ describe("npm start", () => {
     // npm's own lines, and the one of the question whether it serves.
     const lines = service.log.split("\n").filter((line) => !/^(> |npm |GET )/.test(line));
     expect(lines.join("\n").trim()).toBe(
-      `Berth serves on 127.0.0.1:${port}, for this machine only. Push a first image:
+      `Berth serves on 127.0.0.1:${port}, for this machine only. This password is shown only once.
 
+  docker login -u ${USER} -p ${PASSWORD} 127.0.0.1:${port}
   docker pull busybox
   docker tag busybox 127.0.0.1:${port}/library/busybox
   docker push 127.0.0.1:${port}/library/busybox`,

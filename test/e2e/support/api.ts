@@ -1,6 +1,7 @@
 /** A registry client in the specification's verbs, for what the real clients do not show. */
 
 import { createHash } from "node:crypto";
+import { send } from "./login.ts";
 
 export interface ManifestHead {
   status: number;
@@ -38,7 +39,7 @@ export function sha256(content: Uint8Array | string): string {
 
 /** end-3 */
 export async function headManifest(host: string, name: string, reference: string): Promise<ManifestHead> {
-  const { status, headers } = await fetch(`http://${host}/v2/${name}/manifests/${reference}`, {
+  const { status, headers } = await send(`http://${host}/v2/${name}/manifests/${reference}`, {
     method: "HEAD",
     headers: { Accept: ANY_MANIFEST },
   });
@@ -147,7 +148,7 @@ export async function getReferrers(
 }
 
 async function expectStatus(status: number, url: string, init: RequestInit = {}): Promise<Response> {
-  const response = await fetch(url, init);
+  const response = await send(url, init);
   if (response.status === status) return response;
   const body = await response.text();
   throw new Error(`${init.method ?? "GET"} ${url} answered ${response.status}, not ${status}: ${body}`);

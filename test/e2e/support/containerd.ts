@@ -3,6 +3,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "./command.ts";
+import { PASSWORD, USER } from "./login.ts";
 import { Service } from "./service.ts";
 
 export class Containerd {
@@ -38,12 +39,12 @@ address = "${directory}/ttrpc"
   }
 
   async pull(namespace: string, image: string): Promise<void> {
-    await this.ctr(namespace, "images", "pull", "--plain-http", image);
+    await this.ctr(namespace, "images", "pull", "--plain-http", "--user", `${USER}:${PASSWORD}`, image);
   }
 
   async push(namespace: string, image: string, target: string): Promise<void> {
     await this.ctr(namespace, "images", "tag", "--force", image, target);
-    await this.ctr(namespace, "images", "push", "--plain-http", target);
+    await this.ctr(namespace, "images", "push", "--plain-http", "--user", `${USER}:${PASSWORD}`, target);
   }
 
   async digestOf(namespace: string, image: string): Promise<string> {

@@ -6,6 +6,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CommandOptions, run } from "./command.ts";
+import { logInTo } from "./login.ts";
 
 const SETTINGS = `[containers]
 # Lower than what any machine allows: their own defaults are more than root may set in a virtual machine.
@@ -20,28 +21,33 @@ lock_type = "file"
 export class ContainerTools {
   readonly directory: string;
   readonly #options: CommandOptions;
+  readonly #logins: string;
 
   constructor(workspace: string) {
     this.directory = mkdtempSync(join(workspace, "containers-"));
     const settings = join(this.directory, "containers.conf");
     writeFileSync(settings, SETTINGS);
-    this.#options = { env: { CONTAINERS_CONF: settings, HOME: this.directory, TMPDIR: this.directory } };
+    this.#logins = join(this.directory, "auth.json");
+    this.#options = {
+      env: {
+        CONTAINERS_CONF: settings,
+        HOME: this.directory,
+        TMPDIR: this.directory,
+        REGISTRY_AUTH_FILE: this.#logins,
+      },
+    };
   }
 
   podman(...args: string[]): Promise<string> {
-    return run(
-      "podman",
-      [...this.#storage("podman"), "--tmpdir", this.#path("podman-tmp"), ...args],
-      this.#options,
-    );
+    return this.#run("podman", [...this.#storage("podman"), "--tmpdir", this.#path("podman-tmp"), ...args]);
   }
 
   buildah(...args: string[]): Promise<string> {
-    return run("buildah", [...this.#storage("buildah"), ...args], this.#options);
+    return this.#run("buildah", [...this.#storage("buildah"), ...args]);
   }
 
   skopeo(...args: string[]): Promise<string> {
-    return run("skopeo", args, this.#options);
+    return this.#run("skopeo", args);
   }
 
   /** `podman push` or `buildah push`. @returns the digest that the program reports */
@@ -70,6 +76,11 @@ export class ContainerTools {
     const insecure = ["--src-tls-verify=false", "--dest-tls-verify=false"];
     await this.skopeo("copy", ...insecure, "--digestfile", file, ...flags, source, target);
     return readFileSync(file, "utf8").trim();
+  }
+
+  #run(program: string, args: string[]): Promise<string> {
+    logInTo(this.#logins, args);
+    return run(program, args, this.#options);
   }
 
   #storage(name: string): string[] {

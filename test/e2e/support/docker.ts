@@ -3,6 +3,7 @@
 import { existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { type CommandOptions, run } from "./command.ts";
+import { logInTo } from "./login.ts";
 import { Service } from "./service.ts";
 
 /** Debian's own client matches Debian's daemon; another one may come first in PATH. */
@@ -35,15 +36,18 @@ export async function startDocker(workspace: string): Promise<DockerDaemon> {
 
 export class Docker {
   readonly #options: CommandOptions;
+  readonly #config: string;
 
   /** @param home of the client's own settings */
   constructor(socket: string, home: string) {
+    this.#config = join(home, "config.json");
     this.#options = {
       env: { DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: home, DOCKER_BUILDKIT: "0" },
     };
   }
 
   run(...args: string[]): Promise<string> {
+    logInTo(this.#config, args);
     return run(CLIENT, args, this.#options);
   }
 

@@ -2,6 +2,7 @@
 
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { AUTHORIZATION } from "./login.ts";
 
 export type Framing = "chunked" | "Content-Length";
 /** Closed: everything sent still arrives. Reset: what is on its way is lost. */
@@ -27,7 +28,10 @@ export async function breakOff(upload: BrokenUpload): Promise<void> {
   const { port, target, method, framing, body, sent, pause, ending } = upload;
   const socket = await open(port);
   const length = framing === "chunked" ? "Transfer-Encoding: chunked" : `Content-Length: ${body.byteLength}`;
-  await write(socket, `${method} ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${length}\r\n\r\n`);
+  await write(
+    socket,
+    `${method} ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${length}\r\nAuthorization: ${AUTHORIZATION}\r\n\r\n`,
+  );
   // One HTTP chunk as large as all of it, so that the break is in the middle of one.
   if (framing === "chunked") await write(socket, `${body.byteLength.toString(16)}\r\n`);
   await write(socket, body.subarray(0, sent));

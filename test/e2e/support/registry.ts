@@ -2,6 +2,7 @@
 
 import { mkdtempSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { PASSWORD, send } from "./login.ts";
 import { freePort } from "./ports.ts";
 import { Service } from "./service.ts";
 
@@ -26,11 +27,11 @@ export async function startRegistry(
   const host = `127.0.0.1:${port}`;
   const service = new Service("npm", ["start"], join(mkdtempSync(join(workspace, "log-")), "registry.log"), {
     cwd: ROOT,
-    env: { PORT: String(port), BERTH_STATE: state },
+    env: { PORT: String(port), BERTH_STATE: state, BERTH_ADMIN_PASSWORD: PASSWORD },
   });
   // The greeting is the last thing that happens by itself.
   await service.ready(
-    async () => service.log.includes(`docker push ${host}/`) && (await fetch(`http://${host}/v2/`)).ok,
+    async () => service.log.includes(`docker push ${host}/`) && (await send(`http://${host}/v2/`)).ok,
   );
   return { host, port, state, service };
 }
