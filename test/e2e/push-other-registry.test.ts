@@ -13,7 +13,6 @@ import { docker, host, image, workspace } from "./support/shared.ts";
 
 const folder = mkdtempSync(join(workspace, "other-"));
 const layout = join(folder, "layout");
-const env = { XDG_CACHE_HOME: join(folder, "cache"), DOCKER_CONFIG: folder };
 const tools = new ContainerTools(workspace);
 const services: Service[] = [];
 let other = "";
@@ -56,7 +55,7 @@ describe("distribution's registry", () => {
   it("takes a push in chunks, past the edge", async () => {
     const edge = await startEdge(workspace, other);
     services.push(edge.service);
-    const { code, stderr } = await berth(["push", layout, `${edge.host}/pushed:1`], { env });
+    const { code, stderr } = await berth(["push", layout, `${edge.host}/pushed:1`], folder);
     expect(code, stderr).toBe(0);
     expect((await headManifest(other, "pushed", "1")).digest).toBe(digest);
     await expectWhole("pushed");
@@ -72,7 +71,7 @@ describe("distribution's registry", () => {
 
   it("drops a session when a chunk breaks off; the push begins the blob anew, and ends well", async () => {
     const line = await startFrayedLine(other, [40_000_000, 60_000_000]);
-    const { code, stderr } = await berth(["push", layout, `${line.host}/frayed:1`], { env });
+    const { code, stderr } = await berth(["push", layout, `${line.host}/frayed:1`], folder);
     expect(code, stderr).toBe(0);
     expect(line.cuts()).toBe(2);
     await expectWhole("frayed");
@@ -85,7 +84,7 @@ describe("distribution's registry", () => {
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=40m", "tmpfs", storage]);
     try {
       const full = await startDistribution(storage);
-      const { code, stdout, stderr } = await berth(["push", layout, `${full}/full:1`], { env });
+      const { code, stdout, stderr } = await berth(["push", layout, `${full}/full:1`], folder);
       expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
       expect(stderr.trim().split("\n").at(-1)).toMatch(
         /^berth: 127.0.0.1:\d+ refuses .*: 5\d\d .* Is its storage full\? Run the same command again to go on\.$/,

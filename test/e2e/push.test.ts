@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { getManifest, hashBlob, headManifest } from "./support/api.ts";
 import { attempt, run } from "./support/command.ts";
 import { ContainerTools } from "./support/containers.ts";
-import { BERTH, berth, type Edge, startEdge, startFrayedLine } from "./support/edge.ts";
+import { BERTH, berth, berthEnv, type Edge, startEdge, startFrayedLine } from "./support/edge.ts";
+import { logInTo } from "./support/login.ts";
 import { faultsIn, type Registry, startRegistry } from "./support/registry.ts";
 import { docker, host, image, workspace } from "./support/shared.ts";
 
@@ -16,14 +17,14 @@ const tools = new ContainerTools(workspace);
 const folder = mkdtempSync(join(workspace, "push-"));
 const layout = join(folder, "layout");
 const saved = join(folder, "saved.tar");
-const env = { XDG_CACHE_HOME: join(folder, "cache"), DOCKER_CONFIG: folder };
 let registry: Registry;
 let edge: Edge;
 /** Of the image in `layout`. */
 let digest = "";
 
 function push(source: string, target: string, ...options: string[]) {
-  return berth(["push", source, target, ...options], { env });
+  logInTo(join(folder, "config.json"), [target]);
+  return berth(["push", source, target, ...options], folder);
 }
 
 function chunksOf(name: string): number {
@@ -71,7 +72,7 @@ describe("berth push", () => {
   it("brings what docker save writes to its standard output, and docker pulls and runs it", async () => {
     const target = `${edge.host}/saved:1`;
     const script = `cat ${saved} | ${process.execPath} ${BERTH} push - ${target}`;
-    const pushed = (await run("sh", ["-c", script], { env })).split("@")[1];
+    const pushed = (await run("sh", ["-c", script], { env: berthEnv(folder, [target]) })).split("@")[1];
     const ref = `${registry.host}/saved:1`;
     expect(await docker.run("pull", ref)).toContain(`Digest: ${pushed}`);
     expect(await docker.run("run", "--rm", "--network", "none", ref)).toBe(image.output);
@@ -86,7 +87,7 @@ describe("berth push", () => {
       "script",
       ["-qec", `${process.execPath} ${BERTH} push ${layout} ${target}`, "/dev/null"],
       {
-        env,
+        env: berthEnv(folder, [target]),
       },
     );
     expect(shown).toMatch(/sha256:[0-9a-f]{12} {2}█+░+ +\d+% of 15\d\.\d MB/);
@@ -98,7 +99,7 @@ describe("a push that is interrupted", () => {
   it("goes on where it was when it is started again", async () => {
     const target = `${edge.host}/interrupted:1`;
     const child = spawn(process.execPath, [BERTH, "push", layout, target], {
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...berthEnv(folder, [target]) },
     });
     const ended = new Promise((resolve) => child.once("exit", resolve));
     await expect.poll(() => chunksOf("interrupted"), { timeout: 30_000, interval: 20 }).toBeGreaterThan(3);
@@ -170,6 +171,16 @@ describe("one line, and nothing under the tag, is what remains of", () => {
     expect(stderr.trim().split("\n")).toHaveLength(1);
     expect((await headManifest(registry.host, "bad", "1")).status).toBe(404);
     await attempt("rm", [join(folder, file)]);
+  });
+
+  it("wrong credentials", async () => {
+    const target = `${edge.host}/bad:1`;
+    const script = `echo wrong | ${process.execPath} ${BERTH} push ${layout} ${target} --username admin --password-stdin`;
+    const { code, stderr } = await attempt("sh", ["-c", script]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/^berth: .* refuses these credentials: .*\n$/),
+    });
   });
 
   it("a registry that does not answer", async () => {

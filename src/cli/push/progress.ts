@@ -97,6 +97,7 @@ class Bars implements Progress {
   }
 
   #draw(above: string): void {
+    if (above === "" && this.#drawn === 0 && this.#running.size === 0) return;
     const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A` : "";
     const bars = [...this.#running].map((bar) => fit(render(bar, Date.now()), this.#stream.columns));
     this.#drawn = bars.length;

@@ -3,7 +3,8 @@
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
-import { attempt, type CommandOptions, type Result } from "./command.ts";
+import { attempt, type Result } from "./command.ts";
+import { logInTo } from "./login.ts";
 import { freePort } from "./ports.ts";
 import { ROOT } from "./registry.ts";
 import { Service } from "./service.ts";
@@ -74,9 +75,15 @@ export async function startRelay(workspace: string, upstream: string, ...options
   return { host, service };
 }
 
-/** `berth`, to its end. */
-export function berth(args: string[], options: CommandOptions = {}): Promise<Result> {
-  return attempt(process.execPath, [BERTH, ...args], options);
+/** `berth`, to its end, logged in wherever its arguments lead. @param folder of docker's configuration, and its own cache */
+export function berth(args: string[], folder: string): Promise<Result> {
+  return attempt(process.execPath, [BERTH, ...args], { env: berthEnv(folder, args) });
+}
+
+/** The environment of a `berth` that is logged in wherever its arguments lead. */
+export function berthEnv(folder: string, args: readonly string[]): Record<string, string> {
+  logInTo(join(folder, "config.json"), args);
+  return { XDG_CACHE_HOME: join(folder, "cache"), DOCKER_CONFIG: folder };
 }
 
 export interface FrayedLine {
