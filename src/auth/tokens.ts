@@ -8,8 +8,11 @@ import type { Scope } from "./access.ts";
 /** What tokens are for, and what challenges name. */
 export const SERVICE = "berth";
 
-/** Docker takes anything below a minute for a minute. Seconds. */
-export const TOKEN_LIFETIME = 300;
+/**
+ * Long enough for a large layer that a relay sends in chunks: it cannot renew the client's token. A user's token
+ * ends before, with any change of the user. Seconds.
+ */
+export const TOKEN_LIFETIME = 3600;
 
 /** How long keys are kept in memory. Milliseconds. */
 const KEYS_REMEMBERED = 60_000;

@@ -81,7 +81,7 @@ describe("a client that accepts gzip", () => {
 
   it("gets a range of a blob with its exact length", async () => {
     const answer = await new Promise<IncomingMessage>((resolve) => {
-      const headers = { "Accept-Encoding": "gzip", Range: "bytes=1000-" };
+      const headers = { "Accept-Encoding": "gzip", Range: "bytes=1000-", Authorization: AUTHORIZATION };
       get({ host: "127.0.0.1", port, path: `/v2/${name}/blobs/${blob}`, headers }, resolve);
     });
     answer.resume();

@@ -17,18 +17,28 @@ export interface Registry {
   service: Service;
 }
 
-/** @param at the port and state of a registry that ran before */
+/**
+ * @param at the port and state of a registry that ran before
+ * @param variables settings, like "GRACE_PERIOD:1s"
+ */
 export async function startRegistry(
   workspace: string,
   at?: Pick<Registry, "port" | "state">,
+  variables: string[] = [],
 ): Promise<Registry> {
   const port = at?.port ?? (await freePort());
   const state = at?.state ?? mkdtempSync(join(workspace, "registry-"));
   const host = `127.0.0.1:${port}`;
-  const service = new Service("npm", ["start"], join(mkdtempSync(join(workspace, "log-")), "registry.log"), {
-    cwd: ROOT,
-    env: { PORT: String(port), BERTH_STATE: state, BERTH_ADMIN_PASSWORD: PASSWORD },
-  });
+  const settings = variables.flatMap((variable) => ["--var", variable]);
+  const service = new Service(
+    "npm",
+    ["start", "--", ...settings],
+    join(mkdtempSync(join(workspace, "log-")), "registry.log"),
+    {
+      cwd: ROOT,
+      env: { PORT: String(port), BERTH_STATE: state, BERTH_ADMIN_PASSWORD: PASSWORD },
+    },
+  );
   // The greeting is the last thing that happens by itself.
   await service.ready(
     async () => service.log.includes(`docker push ${host}/`) && (await send(`http://${host}/v2/`)).ok,
