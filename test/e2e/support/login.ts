@@ -13,11 +13,10 @@ export function send(url: string, init: RequestInit = {}): Promise<Response> {
 
 /**
  * Writes into a docker configuration file what a login would, for each registry on this machine that a command
- * names. What `docker login` itself does is tested in auth.test.ts.
+ * names; buildah wants the file even without any. What `docker login` itself does is tested in auth.test.ts.
  */
 export function logInTo(file: string, args: readonly string[]): void {
   const hosts = args.flatMap((arg) => arg.match(/127\.0\.0\.1:\d+/g) ?? []);
-  if (hosts.length === 0) return;
   const { auths } = read(file);
   for (const host of hosts) auths[host] = { auth: AUTHORIZATION.replace("Basic ", "") };
   writeFileSync(file, JSON.stringify({ auths }));
