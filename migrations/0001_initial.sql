@@ -138,14 +138,24 @@ CREATE TABLE tags (
 
 CREATE INDEX tags_by_digest ON tags (repository_id, digest);
 
--- Invariant 6: a key comes here in the transaction that deletes its row; R2 deletion follows, and is
--- repeated until it succeeds.
+-- Invariant 6: a key comes here in the statement that deletes its row, by the triggers below; R2 deletion follows,
+-- and is repeated until it succeeds.
 CREATE TABLE doomed_objects (
   object_key TEXT PRIMARY KEY,
   doomed_at INTEGER NOT NULL,
   -- 1 once R2 has confirmed. The row stands a while longer: no commit still on its way may use the key.
   deleted INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER blob_deleted AFTER DELETE ON blobs BEGIN
+  INSERT INTO doomed_objects (object_key, doomed_at) VALUES (OLD.object_key, unixepoch() * 1000)
+  ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER manifest_deleted AFTER DELETE ON manifests WHEN OLD.object_key IS NOT NULL BEGIN
+  INSERT INTO doomed_objects (object_key, doomed_at) VALUES (OLD.object_key, unixepoch() * 1000)
+  ON CONFLICT DO NOTHING;
+END;
 
 -- One row: who collects garbage until when, and where the next run goes on.
 CREATE TABLE gc_state (

@@ -116,13 +116,12 @@ async function takeEverything(run: Run): Promise<boolean> {
   // 1. Manifests that the policy gives up, until a whole walk finds none: an index frees what it named.
   while (wanted) {
     const before = run.report.taken.manifests.count;
-    if (!(await walk(run, "manifests", (after) => takeManifests(DB, policy, after, now, PAGE, dry))))
-      return false;
+    if (!(await walk(run, "manifests", (after) => takeManifests(DB, policy, after, PAGE, dry)))) return false;
     if (dry || run.report.taken.manifests.count === before) break;
   }
   // 2. Links that no manifest uses, then 3. blobs that no repository sees.
   if (!(await walk(run, "links", () => takeLinks(DB, cut, limit, dry)))) return false;
-  if (!(await walk(run, "blobs", () => takeBlobs(DB, cut, now, limit, dry)))) return false;
+  if (!(await walk(run, "blobs", () => takeBlobs(DB, cut, limit, dry)))) return false;
   // 4. Objects that no row names.
   const old = now - settings.orphanAge;
   const orphans = (after: string | null) => takeOrphans(DB, BUCKET, after, old, now, dry);

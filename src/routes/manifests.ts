@@ -136,7 +136,7 @@ manifests.delete("/v2/:name{.+}/manifests/:reference", async (c) => {
   if (!c.get("settings").allowDelete) throw new RegistryError("UNSUPPORTED", "deletion is switched off here");
 
   const deleted = isDigestReference(reference)
-    ? await deleteManifest(c.env.DB, name, reference, Date.now())
+    ? await deleteManifest(c.env.DB, name, reference)
     : await deleteTag(c.env.DB, name, reference);
   if (!deleted) throw unknown(reference);
   return c.body(null, 202);

@@ -29,7 +29,6 @@ export async function takeManifests(
   db: D1Database,
   policy: ManifestPolicy,
   after: string | null,
-  now: number,
   limit: number,
   dry: boolean,
 ): Promise<GarbagePage> {
@@ -55,7 +54,7 @@ export async function takeManifests(
   const next = results.length < limit ? null : String(results.at(-1)?.rowid);
   const candidates = results.filter(({ taken }) => taken === 1);
   if (candidates.length === 0) return { taken: [], next };
-  const gone = dry ? null : await deleteCandidates(db, candidates, untagged, referrers, now);
+  const gone = dry ? null : await deleteCandidates(db, candidates, untagged, referrers);
   const taken = candidates
     .filter(({ rowid }) => gone === null || gone.has(rowid))
     .map(({ repository, digest, bytes }) => ({ repository, digest, bytes }));
@@ -68,27 +67,10 @@ async function deleteCandidates(
   candidates: CandidateRow[],
   untagged: number,
   referrers: number,
-  now: number,
 ): Promise<Set<number>> {
-  const rowids = JSON.stringify(candidates.map(({ rowid }) => rowid));
-  const [, deleted] = await db.batch<{ id: number }>([
-    db
-      .prepare(
-        `INSERT INTO doomed_objects (object_key, doomed_at)
-         SELECT object_key, ?4 FROM manifests
-         WHERE rowid IN (SELECT value FROM json_each(?1)) AND object_key IS NOT NULL
-           AND used_at < CASE WHEN subject IS NULL THEN ?2 ELSE ?3 END
-           AND NOT EXISTS (SELECT 1 FROM tags WHERE tags.repository_id = manifests.repository_id
-                           AND tags.digest = manifests.digest)
-           AND NOT EXISTS (SELECT 1 FROM index_manifests AS parent
-                           WHERE parent.repository_id = manifests.repository_id AND parent.digest = manifests.digest)
-           AND NOT EXISTS (SELECT 1 FROM manifests AS found
-                           WHERE found.repository_id = manifests.repository_id AND found.digest = manifests.subject)`,
-      )
-      .bind(rowids, untagged, referrers, now),
-    db
-      .prepare(
-        `DELETE FROM manifests
+  const { results } = await db
+    .prepare(
+      `DELETE FROM manifests
          WHERE rowid IN (SELECT value FROM json_each(?1))
            AND used_at < CASE WHEN subject IS NULL THEN ?2 ELSE ?3 END
            AND NOT EXISTS (SELECT 1 FROM tags WHERE tags.repository_id = manifests.repository_id
@@ -98,8 +80,8 @@ async function deleteCandidates(
            AND NOT EXISTS (SELECT 1 FROM manifests AS found
                            WHERE found.repository_id = manifests.repository_id AND found.digest = manifests.subject)
          RETURNING rowid AS id`,
-      )
-      .bind(rowids, untagged, referrers),
-  ]);
-  return new Set(deleted?.results.map(({ id }) => id));
+    )
+    .bind(JSON.stringify(candidates.map(({ rowid }) => rowid)), untagged, referrers)
+    .all<{ id: number }>();
+  return new Set(results.map(({ id }) => id));
 }

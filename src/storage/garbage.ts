@@ -65,13 +65,12 @@ export async function takeLinks(
 }
 
 /**
- * Blobs that no repository sees, last uploaded before `cut`; their objects are doomed. A dry look counts those
+ * Blobs that no repository sees, last uploaded before `cut`; a trigger dooms their objects. A dry look counts those
  * too whose last links {@link takeLinks} would take.
  */
 export async function takeBlobs(
   db: D1Database,
   cut: number,
-  now: number,
   limit: number,
   dry: boolean,
 ): Promise<GarbagePage> {
@@ -91,28 +90,18 @@ export async function takeBlobs(
       .all<TakenRow>();
     return { taken: results, next: more(results, limit) };
   }
-  // The two statements see the same rows: a batch is one transaction, and doomed keys name the blobs to delete.
-  const [, deleted] = await db.batch<TakenRow>([
-    db
-      .prepare(
-        `INSERT INTO doomed_objects (object_key, doomed_at)
-         SELECT object_key, ?2 FROM blobs
+  const { results } = await db
+    .prepare(
+      `DELETE FROM blobs WHERE digest IN (
+         SELECT digest FROM blobs
          WHERE linked = 0 AND used_at < ?1
            AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_blobs.digest = blobs.digest)
-         LIMIT ?3 ON CONFLICT DO NOTHING`,
-      )
-      .bind(cut, now, limit),
-    db
-      .prepare(
-        `DELETE FROM blobs WHERE object_key IN (
-           SELECT blobs.object_key FROM blobs JOIN doomed_objects USING (object_key)
-           WHERE blobs.linked = 0 AND blobs.used_at < ?1)
-         RETURNING NULL AS repository, digest, size AS bytes`,
-      )
-      .bind(cut),
-  ]);
-  const taken = deleted?.results ?? [];
-  return { taken, next: more(taken, limit) };
+         LIMIT ?2)
+       RETURNING NULL AS repository, digest, size AS bytes`,
+    )
+    .bind(cut, limit)
+    .all<TakenRow>();
+  return { taken: results, next: more(results, limit) };
 }
 
 /** Repositories that hold nothing any more. @param after the id behind which to look, as text */

@@ -109,30 +109,20 @@ async function findManifest(
 }
 
 /**
- * Deletes a manifest with all its tags and references, in one transaction.
+ * Deletes a manifest with all its tags and references, in one statement: cascades and triggers do the rest.
  * @returns false when the repository does not hold it
  */
 export async function deleteManifest(
   db: D1Database,
   repository: RepositoryName,
   digest: Digest,
-  now: number,
 ): Promise<boolean> {
-  const [, deleted] = await db.batch([
-    db
-      .prepare(
-        `INSERT INTO doomed_objects (object_key, doomed_at)
-         SELECT object_key, ?3 FROM manifests
-         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2
-           AND object_key IS NOT NULL`,
-      )
-      .bind(repository, digest, now),
-    db
-      .prepare(
-        `DELETE FROM manifests
-         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 RETURNING 1`,
-      )
-      .bind(repository, digest),
-  ]);
-  return deleted !== undefined && deleted.results.length > 0;
+  const deleted = await db
+    .prepare(
+      `DELETE FROM manifests
+       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 RETURNING 1`,
+    )
+    .bind(repository, digest)
+    .first();
+  return deleted !== null;
 }

@@ -45,10 +45,10 @@ describe("end-9: DELETE manifest", () => {
 
   test("interrupted half-way leaves all or nothing", async () => {
     const digest = await pushImage("a", "v1", "config", []);
-    breakNext("DB.batch", "before");
+    breakNext("DB.query", "before");
     expect((await request("DELETE", `/v2/a/manifests/${digest}`)).status).toBe(500);
     expect(await tagsOf("a")).toEqual(["v1"]);
-    breakNext("DB.batch", "after");
+    breakNext("DB.query", "after");
     expect((await request("DELETE", `/v2/a/manifests/${digest}`)).status).toBe(500);
     expect(await tagsOf("a")).toEqual([]);
     const tables = ["manifests", "tags", "manifest_blobs"] as const;
@@ -57,7 +57,7 @@ describe("end-9: DELETE manifest", () => {
     }
   });
 
-  test("invariant 6: a manifest kept in R2 is doomed in the transaction that deletes its row", async () => {
+  test("invariant 6: a manifest kept in R2 is doomed by the statement that deletes its row", async () => {
     const digest = await pushImage("a", "v1", "config", [], { padding: "x".repeat(1_100_000) });
     const [object] = (await env.BUCKET.list({ prefix: "manifests/" })).objects;
     await request("DELETE", `/v2/a/manifests/${digest}`);

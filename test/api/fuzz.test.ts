@@ -108,7 +108,7 @@ async function check(method: string, target: string, init: RequestInit): Promise
   }
 }
 
-describe("malformed requests", () => {
+describe("invariant 8: malformed requests", () => {
   test("of any method, path, query, header and body", async () => {
     await pushImage("a", "latest", "config", []);
     await fc.assert(

@@ -149,7 +149,7 @@ describe("a client that disconnects", () => {
   });
 });
 
-describe("an evicted Durable Object", () => {
+describe("invariant 4, what was acknowledged is durable: an evicted Durable Object", () => {
   for (const size of [3 * MIB, PART + 3 * MIB, 2 * PART]) {
     test(`between two chunks of ${size} bytes, and before the closing PUT`, async () => {
       const content = noise(size);

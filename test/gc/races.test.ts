@@ -21,7 +21,7 @@ afterEach(expectSound);
 
 const CALLS = ["DB.query", "DB.batch", "BUCKET.delete", "BUCKET.list"] as const;
 
-describe("a push that found what it needs, then collection, then its manifest", () => {
+describe("invariant 5: a push that found what it needs, then collection, then its manifest", () => {
   const image = imageOf("config", ["layer"]);
 
   async function uploaded(): Promise<void> {
