@@ -82,8 +82,21 @@ export async function collectGarbage(
   report.duration = Date.now() - report.startedAt;
   const { entries, ...summary } = report;
   console.log(JSON.stringify({ event: "garbage-collection", ...summary }));
-  if (!dryRun) await finishRun(env.DB, report.id, report.startedAt, report, cursors);
+  if (!dryRun) await recordRun(run);
   return report;
+}
+
+/** Without the record, the lease ends by itself. */
+async function recordRun({ env, report, cursors }: Run): Promise<void> {
+  try {
+    await finishRun(env.DB, report.id, report.startedAt, report, cursors);
+  } catch (error) {
+    report.outcome = "failed";
+    report.error ??= `the run could not be recorded: ${error}`;
+    console.error(
+      JSON.stringify({ event: "garbage-collection-not-recorded", id: report.id, error: String(error) }),
+    );
+  }
 }
 
 function newReport(dryRun: boolean): CollectionReport {
@@ -108,17 +121,8 @@ async function takeEverything(run: Run): Promise<boolean> {
   const now = Date.now();
   const cut = now - settings.gracePeriod;
   const limit = dry ? DRY_PAGE : PAGE;
-  const policy = {
-    untaggedBefore: settings.untaggedManifests === null ? null : now - settings.untaggedManifests,
-    referrersBefore: settings.deleteDanglingReferrers ? cut : null,
-  };
-  const wanted = policy.untaggedBefore !== null || policy.referrersBefore !== null;
-  // 1. Manifests that the policy gives up, until a whole walk finds none: an index frees what it named.
-  while (wanted) {
-    const before = run.report.taken.manifests.count;
-    if (!(await walk(run, "manifests", (after) => takeManifests(DB, policy, after, PAGE, dry)))) return false;
-    if (dry || run.report.taken.manifests.count === before) break;
-  }
+  // 1. Manifests that the policy gives up. The other steps keep half of the budget.
+  const walked = await takeUnwanted(run, now, cut);
   // 2. Links that no manifest uses, then 3. blobs that no repository sees.
   if (!(await walk(run, "links", () => takeLinks(DB, cut, limit, dry)))) return false;
   if (!(await walk(run, "blobs", () => takeBlobs(DB, cut, limit, dry)))) return false;
@@ -129,7 +133,23 @@ async function takeEverything(run: Run): Promise<boolean> {
   // 5. Repositories that hold nothing.
   if (!(await walk(run, "repositories", (after) => takeRepositories(DB, after, PAGE, dry)))) return false;
   // 6. The bytes.
-  return dry || sweep(run, now);
+  return (dry || (await sweep(run, now))) && walked;
+}
+
+/** Walks through manifests until a whole walk finds none to take: an index frees what it named. */
+async function takeUnwanted(run: Run, now: number, cut: number): Promise<boolean> {
+  const { env, settings, dry, report } = run;
+  const policy = {
+    untaggedBefore: settings.untaggedManifests === null ? null : now - settings.untaggedManifests,
+    referrersBefore: settings.deleteDanglingReferrers ? cut : null,
+  };
+  if (policy.untaggedBefore === null && policy.referrersBefore === null) return true;
+  for (;;) {
+    const before = report.taken.manifests.count;
+    const take = (after: string | null) => takeManifests(env.DB, policy, after, PAGE, dry);
+    if (!(await walk(run, "manifests", take, MAX_PAGES / 2 - run.pages))) return false;
+    if (dry || report.taken.manifests.count === before) return true;
+  }
 }
 
 /**

@@ -3,11 +3,14 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "./failure.ts";
 import { runWrangler, STATE } from "./wrangler.ts";
 
 /** What wrangler calls the namespace that it creates for this Worker's USERS binding. */
 const TITLE = /^berth[-_]users$/i;
+
+const LOCKED_TRIES = 5;
 
 export class UserStore {
   /** Which namespace, as wrangler wants to be told. */
@@ -63,10 +66,15 @@ export class UserStore {
   }
 }
 
+/** Beside a running `npm start`, the local database may be locked for a moment: then it is tried again. */
 async function wrangler(args: string[]): Promise<string> {
-  try {
-    return await runWrangler(args);
-  } catch (error) {
-    throw new Failure(`wrangler ${args.slice(0, 3).join(" ")} failed: ${(error as Error).message}`);
+  for (let tries = 1; ; tries++) {
+    try {
+      return await runWrangler(args);
+    } catch (error) {
+      const { message } = error as Error;
+      if (tries < LOCKED_TRIES && message.includes("database is locked")) await sleep(tries * 500);
+      else throw new Failure(`wrangler ${args.slice(0, 3).join(" ")} failed: ${message}`);
+    }
   }
 }

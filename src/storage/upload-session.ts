@@ -37,6 +37,9 @@ import { type UploadState, UploadStore } from "./upload-state.ts";
 /** How long a closed session remembers, for a repeated PUT. Milliseconds. */
 const COMMITTED_MEMORY = 60 * 60 * 1000;
 
+/** When dropping an expired session is tried again after it failed. Milliseconds. */
+const DISCARD_RETRY = 60 * 60 * 1000;
+
 export interface NewUpload {
   repository: RepositoryName;
   algorithm: Algorithm;
@@ -129,8 +132,9 @@ export class UploadSession extends DurableObject<Env> {
       const state = this.#store.load();
       if (state === null) return;
       const deadline = state.usedAt + (state.phase === "committed" ? COMMITTED_MEMORY : state.expiresAfter);
-      if (deadline > Date.now()) await this.ctx.storage.setAlarm(deadline);
-      else await this.#discard(this.#upload(state));
+      // Should R2 fail for longer than the runtime repeats an alarm, the next one tries again.
+      await this.ctx.storage.setAlarm(Math.max(deadline, Date.now() + DISCARD_RETRY));
+      if (deadline <= Date.now()) await this.#discard(this.#upload(state));
     });
   }
 
@@ -199,14 +203,15 @@ export class UploadSession extends DurableObject<Env> {
    * request that waits behind it.
    */
   #turn<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.#turns.busy) return this.#turns.take(work);
+    const state = this.#store.load();
+    if (!this.#turns.busy || state === null) return this.#turns.take(work);
     let watched = this.#intake;
     let received = watched?.received;
     const watchdog = setInterval(() => {
       if (this.#intake !== null && this.#intake === watched && watched.received === received) watched.stop();
       watched = this.#intake;
       received = watched?.received;
-    }, this.#store.load()?.stallTimeout);
+    }, state.stallTimeout);
     return this.#turns.take(() => {
       clearInterval(watchdog);
       return work();

@@ -93,10 +93,7 @@ describe("links, blobs and their bytes", () => {
     await age(2);
     await env.BUCKET.put("blobs/unrelated", "x");
     const [old] = await objectKeys();
-    await env.DB.batch([
-      env.DB.prepare("DELETE FROM repository_blobs"),
-      env.DB.prepare("DELETE FROM blobs"),
-    ]);
+    await env.DB.batch([env.DB.prepare("DELETE FROM repository_blobs"), env.DB.prepare("DELETE FROM blobs")]);
     await pushBlob("a", "hello");
     await collected();
     expect(await objectKeys()).not.toContain(old);
