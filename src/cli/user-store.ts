@@ -7,9 +7,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "./failure.ts";
 import { runWrangler, STATE } from "./wrangler.ts";
 
-/** What wrangler calls the namespace that it creates for this Worker's USERS binding. */
-const TITLE = /^berth[-_]users$/i;
-
 const LOCKED_TRIES = 5;
 
 export class UserStore {
@@ -25,16 +22,9 @@ export class UserStore {
     return new UserStore(["--binding", "USERS", "--local", "--persist-to", STATE]);
   }
 
-  /** The users of the deployed registry. @throws Failure when there is none, or nobody is logged in */
-  static async remote(): Promise<UserStore> {
-    const namespaces = JSON.parse(await wrangler(["kv", "namespace", "list"])) as {
-      id: string;
-      title: string;
-    }[];
-    const found = namespaces.find(({ title }) => TITLE.test(title));
-    if (found === undefined)
-      throw new Failure("The registry has no KV namespace yet: run npm run deploy first.");
-    return new UserStore(["--namespace-id", found.id, "--remote"]);
+  /** The users of the deployed registry. wrangler asks Cloudflare which namespace its Worker has. */
+  static remote(): UserStore {
+    return new UserStore(["--binding", "USERS", "--remote"]);
   }
 
   async list(): Promise<string[]> {

@@ -74,7 +74,7 @@ function command(name: string, description: string): Command {
   return program.command(name).description(description).option("--remote", "the deployed registry");
 }
 
-function open({ remote }: Options): Promise<UserStore> | UserStore {
+function open({ remote }: Options): UserStore {
   return remote ? UserStore.remote() : UserStore.local();
 }
 
@@ -86,7 +86,7 @@ function rightsOf({ repositories, actions, admin }: Options): Omit<Entry, "hash"
 
 async function add(name: string, options: Options): Promise<void> {
   const rights = rightsOf(options);
-  const store = await open(options);
+  const store = open(options);
   if ((await store.get(checkName(name))) !== null) throw badInput(`${name} exists: use passwd or grant.`);
   const entry = format(await hashPassword(await readPassword(`Password for ${name}: `)), rights);
   await store.put(new Map([[name, entry]]));
@@ -94,7 +94,7 @@ async function add(name: string, options: Options): Promise<void> {
 }
 
 async function changePassword(name: string, options: Options): Promise<void> {
-  const store = await open(options);
+  const store = open(options);
   const { rights } = await existing(store, name);
   const hash = await hashPassword(await readPassword(`New password for ${name}: `));
   await store.put(new Map([[name, format(hash, rights)]]));
@@ -102,14 +102,14 @@ async function changePassword(name: string, options: Options): Promise<void> {
 }
 
 async function remove(name: string, options: Options): Promise<void> {
-  const store = await open(options);
+  const store = open(options);
   if ((await store.get(checkName(name))) === null) throw badInput(`There is no user ${name}.`);
   await store.remove(name);
   console.log(`${name} is removed.`);
 }
 
 async function list(options: Options): Promise<void> {
-  const store = await open(options);
+  const store = open(options);
   for (const name of await store.list())
     console.log(`${name}: ${describeRights((await store.get(name)) ?? "")}`);
 }
@@ -117,7 +117,7 @@ async function list(options: Options): Promise<void> {
 async function grant(name: string, options: Options): Promise<void> {
   const added = rightsOf(options);
   if (added === null) throw badInput("Say what to grant: --repositories and --actions, or --admin.");
-  const store = await open(options);
+  const store = open(options);
   const { hash, rights } = await existing(store, name);
   if (rights === null) throw badInput(`${name} may do everything already.`);
   const entry = format(hash, {
@@ -138,7 +138,7 @@ async function existing(store: UserStore, name: string) {
 
 async function importFile(file: string, options: Options): Promise<void> {
   const { users, refused } = readHtpasswd(await readFile(file, "utf8"));
-  if (users.size > 0) await (await open(options)).put(users);
+  if (users.size > 0) await open(options).put(users);
   for (const name of users.keys()) console.log(`${name}: taken, may do everything`);
   for (const { line, reason } of refused) console.error(`line ${line}: not taken, ${reason}`);
   if (refused.length > 0) process.exitCode = EXIT.input;

@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import process from "node:process";
+import { stripVTControlCharacters } from "node:util";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -37,6 +38,6 @@ export async function runWrangler(args: string[]): Promise<string> {
     stderr += data;
   });
   const code = await new Promise((closed) => child.once("close", closed));
-  if (code !== 0) throw new Error(`${stdout}${stderr}`.trim());
+  if (code !== 0) throw new Error(stripVTControlCharacters(`${stdout}${stderr}`).trim());
   return stdout;
 }
