@@ -44,7 +44,7 @@ export function parseManifest(text: string, contentType: string | null): Manifes
     blobs: [],
     nonDistributable: [],
     manifests: [],
-    subject: json.subject === undefined ? null : descriptor(json.subject, "subject").digest,
+    subject: isAbsent(json.subject) ? null : descriptor(json.subject, "subject").digest,
     artifactType: mediaTypeField(json.artifactType, "artifactType"),
     annotations: annotationsOf(json),
   };
@@ -104,6 +104,7 @@ interface Descriptor {
 
 function descriptors(json: Json, field: string): Descriptor[] {
   const list = json[field];
+  if (list === null) return [];
   if (!Array.isArray(list)) throw invalid(`${field} must be a list of descriptors`);
   return list.map((entry, index) => descriptor(entry, `${field}[${index}]`));
 }
@@ -123,8 +124,7 @@ function descriptor(value: unknown, field: string): Descriptor {
 
 function annotationsOf(json: Json): Record<string, string> {
   const { annotations } = json;
-  // Go clients write a nil map as null.
-  if (annotations === undefined || annotations === null) return {};
+  if (isAbsent(annotations)) return {};
   if (!isObject(annotations) || Object.values(annotations).some((value) => typeof value !== "string")) {
     throw invalid("annotations must map strings to strings");
   }
@@ -133,11 +133,16 @@ function annotationsOf(json: Json): Record<string, string> {
 
 /** A media type; null when absent or empty: Go clients write a missing string as "". */
 function mediaTypeField(value: unknown, field: string): string | null {
-  if (value === undefined || value === "") return null;
+  if (isAbsent(value) || value === "") return null;
   if (typeof value !== "string") throw invalid(`${field} must be a string`);
   // RFC 6838, section 4.2: 127 characters on each side of the slash.
   if (value.length > 255) throw invalid(`${field} must have at most 255 characters`);
   return value;
+}
+
+/** Go clients write what is nil as null. */
+function isAbsent(value: unknown): value is null | undefined {
+  return value === undefined || value === null;
 }
 
 function isObject(value: unknown): value is Json {
