@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { startDocker } from "./support/docker.ts";
 import { createBuildContext } from "./support/image.ts";
+import { killUsersOf } from "./support/process-group.ts";
 import { startRegistry } from "./support/registry.ts";
 import type { Service } from "./support/service.ts";
 
@@ -33,6 +34,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const services: Service[] = [];
   const teardown = async () => {
     const stopped = await Promise.allSettled(services.map((service) => service.stop()));
+    killUsersOf(workspace);
     remove(workspace);
     for (const result of stopped) if (result.status === "rejected") throw result.reason;
   };

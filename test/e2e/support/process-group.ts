@@ -21,8 +21,7 @@ export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void
 
 /** A group of zombies is not alive: in a container, nobody may be there to bury them. */
 export function isGroupAlive({ pid: leader }: ChildProcess): boolean {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return pids.some((pid) => {
+  return pids().some((pid) => {
     try {
       // "pid (name) state parent group …", and the name may contain anything.
       const [state, , group] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
@@ -32,4 +31,20 @@ export function isGroupAlive({ pid: leader }: ChildProcess): boolean {
       return false;
     }
   });
+}
+
+/** Ends what a test that failed has left behind: every process that was told of this folder. */
+export function killUsersOf(folder: string): void {
+  for (const pid of pids()) {
+    try {
+      const told = ["cmdline", "environ"].map((file) => readFileSync(`/proc/${pid}/${file}`, "utf8"));
+      if (Number(pid) !== process.pid && told.join().includes(folder)) process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+}
+
+function pids(): string[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name));
 }

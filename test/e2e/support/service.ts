@@ -5,6 +5,9 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CommandOptions, isGroupAlive, signalGroup } from "./process-group.ts";
 
+/** How much of a log is worth showing. Characters. */
+const LOG_EXCERPT = 10_000;
+
 export class Service {
   readonly logFile: string;
   readonly #program: string;
@@ -43,24 +46,39 @@ export class Service {
     const deadline = Date.now() + timeout;
     while (!(await isReady().catch(() => false))) {
       if (this.#error !== null) throw this.#error;
-      if (this.#child.exitCode !== null) throw new Error(`${this.#program} ended early:\n${this.log}`);
-      if (Date.now() > deadline) throw new Error(`${this.#program} does not get ready:\n${this.log}`);
+      if (this.#hasEnded) throw this.#failure("ended early");
+      if (Date.now() > deadline) throw this.#failure("does not get ready");
       await sleep(50);
     }
   }
 
-  /** Ends the program in order, and waits for that. @throws when a process of its group is left after 20 seconds */
+  /**
+   * Ends the program in order, and waits for that.
+   * @throws with the log when it had ended by itself, or when a process of its group is left after 20 seconds
+   */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    if (this.#hasEnded) throw this.#failure("ended by itself");
     signalGroup(this.#child, signal);
     if (await this.#isGone(20_000)) return;
     await this.kill();
-    throw new Error(`${this.#program} did not end on ${signal}:\n${this.log}`);
+    throw this.#failure(`did not end on ${signal}`);
   }
 
   /** Ends the program and all that it started without any warning, as a power cut would. */
   async kill(): Promise<void> {
     signalGroup(this.#child, "SIGKILL");
     await this.#isGone(10_000);
+  }
+
+  #failure(what: string): Error {
+    const { exitCode, signalCode } = this.#child;
+    return new Error(
+      `${this.#program} ${what} (${signalCode ?? exitCode}):\n${this.log.slice(-LOG_EXCERPT)}`,
+    );
+  }
+
+  get #hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
   async #isGone(timeout: number): Promise<boolean> {
