@@ -14,6 +14,8 @@ export class Service {
   readonly #child: ChildProcess;
   readonly #killAtExit = () => signalGroup(this.#child, "SIGKILL");
   #error: Error | null = null;
+  /** Whether it was told to end. */
+  #told = false;
 
   constructor(program: string, args: string[], logFile: string, options: CommandOptions = {}) {
     this.logFile = logFile;
@@ -57,7 +59,8 @@ export class Service {
    * @throws with the log when it had ended by itself, or when a process of its group is left after 20 seconds
    */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
-    if (this.#hasEnded) throw this.#failure("ended by itself");
+    if (this.#hasEnded && !this.#told) throw this.#failure("ended by itself");
+    this.#told = true;
     signalGroup(this.#child, signal);
     if (await this.#isGone(20_000)) return;
     await this.kill();
@@ -66,6 +69,7 @@ export class Service {
 
   /** Ends the program and all that it started without any warning, as a power cut would. */
   async kill(): Promise<void> {
+    this.#told = true;
     signalGroup(this.#child, "SIGKILL");
     await this.#isGone(10_000);
   }
