@@ -143,8 +143,8 @@ CREATE INDEX tags_by_digest ON tags (repository_id, digest);
 CREATE TABLE doomed_objects (
   object_key TEXT PRIMARY KEY,
   doomed_at INTEGER NOT NULL,
-  -- 1 once R2 has confirmed. The row stands a while longer: no commit still on its way may use the key.
-  deleted INTEGER NOT NULL DEFAULT 0
+  -- When R2 has confirmed; NULL before. The row stands a while longer: no commit on its way may use the key.
+  deleted_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER blob_deleted AFTER DELETE ON blobs BEGIN

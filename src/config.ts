@@ -28,8 +28,7 @@ export function readSettings(env: Env): Settings {
     allowDelete: flag("ALLOW_DELETE", env.ALLOW_DELETE),
     allowSparseIndexes: flag("ALLOW_SPARSE_INDEXES", env.ALLOW_SPARSE_INDEXES),
     gracePeriod: duration("GRACE_PERIOD", env.GRACE_PERIOD),
-    untaggedManifests:
-      env.UNTAGGED_MANIFESTS === "keep" ? null : duration("UNTAGGED_MANIFESTS", env.UNTAGGED_MANIFESTS),
+    untaggedManifests: untaggedManifests(env),
     deleteDanglingReferrers: flag("DELETE_DANGLING_REFERRERS", env.DELETE_DANGLING_REFERRERS),
     orphanAge: orphanAge(env),
     uploadExpiry: duration("UPLOAD_EXPIRY", env.UPLOAD_EXPIRY),
@@ -62,6 +61,14 @@ function duration(name: string, value: string): number {
   const milliseconds = Number(match[1]) * UNITS_OF_TIME[match[2] as keyof typeof UNITS_OF_TIME];
   if (milliseconds === 0) throw wrong(name, value, "a duration above zero");
   return milliseconds;
+}
+
+function untaggedManifests(env: Env): number | null {
+  if (env.UNTAGGED_MANIFESTS === "keep") return null;
+  const age = duration("UNTAGGED_MANIFESTS", env.UNTAGGED_MANIFESTS);
+  if (age >= duration("GRACE_PERIOD", env.GRACE_PERIOD)) return age;
+  // HEAD vouches for a manifest for the grace period.
+  throw wrong("UNTAGGED_MANIFESTS", env.UNTAGGED_MANIFESTS, '"keep", or a duration not below GRACE_PERIOD');
 }
 
 function orphanAge(env: Env): number {

@@ -69,10 +69,12 @@ export async function collectGarbage(
   env: Env,
   { dryRun }: { dryRun: boolean },
 ): Promise<CollectionReport | null> {
+  // A setting that makes no sense fails before the lease is taken.
+  const settings = readSettings(env);
   const report = newReport(dryRun);
   const cursors = dryRun ? {} : await acquireLease(env.DB, report.id, Date.now(), Date.now() + LEASE);
   if (cursors === null) return null;
-  const run: Run = { env, settings: readSettings(env), dry: dryRun, report, cursors, pages: 0 };
+  const run: Run = { env, settings, dry: dryRun, report, cursors, pages: 0 };
   try {
     report.outcome = (await takeEverything(run)) ? "complete" : "stopped";
   } catch (error) {
@@ -133,7 +135,7 @@ async function takeEverything(run: Run): Promise<boolean> {
   // 5. Repositories that hold nothing.
   if (!(await walk(run, "repositories", (after) => takeRepositories(DB, after, PAGE, dry)))) return false;
   // 6. The bytes.
-  return (dry || (await sweep(run, now))) && walked;
+  return (dry || (await sweep(run))) && walked;
 }
 
 /** Walks through manifests until a whole walk finds none to take: an index frees what it named. */
@@ -178,10 +180,10 @@ async function walk(
 }
 
 /** Deletes what is doomed from R2. @returns false when the budget was used up before the end */
-async function sweep(run: Run, now: number): Promise<boolean> {
+async function sweep(run: Run): Promise<boolean> {
   for (;;) {
     if (!(await mayGoOn(run))) return false;
-    const { deleted, more } = await sweepDoomed(run.env.DB, run.env.BUCKET, now);
+    const { deleted, more } = await sweepDoomed(run.env.DB, run.env.BUCKET);
     run.report.objectsDeleted += deleted;
     if (!more) return true;
   }

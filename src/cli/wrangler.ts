@@ -20,6 +20,9 @@ export function startWrangler(args: string[]) {
       // Nothing is asked of the network: no placeholder for request.cf, no metrics, no prompts.
       CLOUDFLARE_CF_FETCH_ENABLED: "false",
       WRANGLER_SEND_METRICS: "false",
+      // Its pages show and change users, rows and objects on the registry's own port, without a password.
+      X_LOCAL_EXPLORER: "false",
+      X_LOCAL_OBSERVABILITY: "false",
       NO_COLOR: "1",
       CI: "true",
     },

@@ -19,21 +19,23 @@ const KEYS_PER_CALL = 1000;
 export async function sweepDoomed(
   db: D1Database,
   bucket: R2Bucket,
-  now: number,
 ): Promise<{ deleted: number; more: boolean }> {
   const { results } = await db
-    .prepare(`SELECT object_key FROM doomed_objects WHERE object_key > '' AND deleted = 0 LIMIT ?1`)
+    .prepare(`SELECT object_key FROM doomed_objects WHERE object_key > '' AND deleted_at IS NULL LIMIT ?1`)
     .bind(KEYS_PER_CALL)
     .all<{ object_key: string }>();
   const keys = results.map(({ object_key }) => object_key);
   if (keys.length > 0) await bucket.delete(keys);
-  // Only what R2 has confirmed is forgotten.
+  // Only what R2 has confirmed is forgotten, and that only later.
+  const now = Date.now();
   await db.batch([
     db
-      .prepare(`UPDATE doomed_objects SET deleted = 1 WHERE object_key IN (SELECT value FROM json_each(?1))`)
-      .bind(JSON.stringify(keys)),
+      .prepare(
+        `UPDATE doomed_objects SET deleted_at = ?2 WHERE object_key IN (SELECT value FROM json_each(?1))`,
+      )
+      .bind(JSON.stringify(keys), now),
     db
-      .prepare(`DELETE FROM doomed_objects WHERE object_key > '' AND deleted = 1 AND doomed_at < ?1`)
+      .prepare(`DELETE FROM doomed_objects WHERE object_key > '' AND deleted_at < ?1`)
       .bind(now - RECORD_KEPT),
   ]);
   return { deleted: keys.length, more: keys.length === KEYS_PER_CALL };

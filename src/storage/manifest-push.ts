@@ -126,22 +126,21 @@ async function write(
 ): Promise<void> {
   const objectKey = pushed.bytes.byteLength > MAX_INLINE_SIZE ? newObjectKey("manifests") : null;
   if (objectKey !== null) await bucket.put(objectKey, pushed.bytes);
-  let kept: string | null = null;
-  try {
-    const [, row] = await db.batch<{ object_key: string | null }>([
-      ensureRepository(db, repository),
-      upsertManifest(db, repository, pushed, objectKey, now),
-      ...referenceBlobs(db, repository, pushed.digest, references.blobs),
-      ...referenceManifests(db, repository, pushed.digest, references.manifests),
-      ...noteMissingManifests(db, repository, pushed.digest, references.missingManifests),
-      moveTags(db, repository, pushed, now),
-    ]);
-    kept = row?.results[0]?.object_key ?? null;
-  } finally {
-    // The same manifest had been pushed before, or now was refused. A crash before this leaves an orphan,
-    // which collection finds.
-    if (objectKey !== null && kept !== objectKey) await bucket.delete(objectKey);
-  }
+  const statements = [
+    ensureRepository(db, repository),
+    upsertManifest(db, repository, pushed, objectKey, now),
+    ...referenceBlobs(db, repository, pushed.digest, references.blobs),
+    ...referenceManifests(db, repository, pushed.digest, references.manifests),
+    ...noteMissingManifests(db, repository, pushed.digest, references.missingManifests),
+    moveTags(db, repository, pushed, now),
+  ];
+  const results = await db.batch<{ object_key: string | null }>(statements).catch(async (error) => {
+    // Only a refusal is certain. After anything else a row may name the object: the orphan walk finds out.
+    if (objectKey !== null && isConstraintViolation(error)) await bucket.delete(objectKey);
+    throw error;
+  });
+  // The same manifest had been pushed before, and keeps its object.
+  if (objectKey !== null && results[1]?.results[0]?.object_key !== objectKey) await bucket.delete(objectKey);
 }
 
 function upsertManifest(
@@ -157,7 +156,8 @@ function upsertManifest(
          (repository_id, digest, media_type, size, content, object_key, subject, artifact_type, annotations, used_at)
        SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM repositories WHERE name = ?1
        ON CONFLICT (repository_id, digest)
-         DO UPDATE SET media_type = excluded.media_type, used_at = excluded.used_at
+         DO UPDATE SET media_type = excluded.media_type, artifact_type = excluded.artifact_type,
+                       used_at = excluded.used_at
        RETURNING object_key`,
     )
     .bind(

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_INDEX, OCI_MANIFEST } from "../../src/oci/media-types.ts";
-import { interleave } from "../support/faults.ts";
+import { breakNext, interleave } from "../support/faults.ts";
 import { descriptorOf, digestOfManifest, imageOf, indexOf, LAYER, pushImage } from "../support/images.ts";
 import {
   bytesOf,
@@ -128,6 +128,20 @@ describe("sizes", () => {
       expect(await textOf(response)).toBe(text);
       const objects = (await env.BUCKET.list({ prefix: "manifests/" })).objects;
       expect(objects).toHaveLength(size > 1_000_000 ? 1 : 0);
+    });
+  }
+
+  for (const when of ["before", "after"] as const) {
+    test(`a large manifest whose write fails ${when} it was made is whole once it is pushed again`, async () => {
+      await pushConfig();
+      const text = padded(1_100_000);
+      // The first batch checks what the manifest names, the second writes.
+      interleave("DB.batch", async () => breakNext("DB.batch", when));
+      await putManifest("a", "latest", text);
+      const tried = await putManifest("a", "latest", text);
+      expect([201, 500]).toContain(tried.status);
+      expect((await putManifest("a", "latest", text)).status).toBe(201);
+      expect(await textOf(await request("GET", "/v2/a/manifests/latest"))).toBe(text);
     });
   }
 

@@ -26,6 +26,19 @@ describe("docker's question whether the port speaks TLS", () => {
   });
 });
 
+describe("what wrangler would serve beside the registry", () => {
+  it.each([
+    "/cdn-cgi/explorer",
+    "/cdn-cgi/local/explorer",
+    "/cdn-cgi/explorer/api/storage/kv/namespaces/USERS/values/admin",
+    "/cdn-cgi/local/explorer/api/storage/kv/namespaces/USERS/values/admin",
+  ])("is switched off: %s", async (path) => {
+    const response = await fetch(`http://${host}${path}`);
+    expect(response.status).toBe(404);
+    expect(await response.text()).not.toContain("$2");
+  });
+});
+
 describe("a client that accepts gzip", () => {
   // Well compressible, and of a type that servers like to compress.
   const content = "a line that repeats itself\n".repeat(2000);

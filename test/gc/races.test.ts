@@ -154,6 +154,21 @@ describe("uploads around a collection", () => {
     expect((await close(location, sha256("layer"))).status).toBe(404);
   });
 
+  test("a run between the look at a doomed object and its commit: never a row without an object", async () => {
+    const location = await startUpload("a");
+    await patch(location, "layer");
+    breakNext("DB.batch", "after");
+    await close(location, sha256("layer"));
+    await request("DELETE", `/v2/a/blobs/${sha256("layer")}`);
+    await age(2);
+    breakNext("BUCKET.delete", "before");
+    await collect();
+    await age(1);
+    interleave("DB.batch", () => collect());
+    expect((await close(location, sha256("layer"))).status).toBe(404);
+    expect((await request("HEAD", `/v2/a/blobs/${sha256("layer")}`)).status).toBe(404);
+  });
+
   test("the last tag of a repository deleted during a push to it", async () => {
     const old = await pushImage("a", "latest", "config", ["layer"]);
     await age(2);

@@ -16,7 +16,9 @@ export async function age(days: number): Promise<void> {
       env.DB.prepare(`UPDATE ${table} SET used_at = used_at - ?1`).bind(past),
     ),
   );
-  await env.DB.prepare("UPDATE doomed_objects SET doomed_at = doomed_at - ?1").bind(past).run();
+  await env.DB.prepare("UPDATE doomed_objects SET doomed_at = doomed_at - ?1, deleted_at = deleted_at - ?1")
+    .bind(past)
+    .run();
 }
 
 export async function collect(dryRun = false): Promise<CollectionReport> {
