@@ -61,6 +61,11 @@ export function closed(
       return created(c, name, digest);
     case "mismatch":
       throw mismatch(digest);
+    case "other-digest":
+      throw new RegistryError(
+        "DIGEST_INVALID",
+        "this upload is being closed as another blob: repeat that PUT",
+      );
     default:
       throw refusal(name, id, outcome);
   }

@@ -1,7 +1,8 @@
 /** How an upload begins: with a session, a mount, or the whole blob at once. */
 
 import { Hono } from "hono";
-import { type Algorithm, type Digest, parseAlgorithm, parseDigest } from "../oci/digest.ts";
+import { type Algorithm, algorithmOf, type Digest, parseAlgorithm, parseDigest } from "../oci/digest.ts";
+import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
 import { commitBlob, mountBlob } from "../storage/blobs.ts";
 import { MAX_PUT_SIZE, newObjectKey, putVerified } from "../storage/objects.ts";
@@ -35,19 +36,21 @@ async function create(c: Context): Promise<Response> {
   const name = authorize(c, "push");
   const mount = c.req.query("mount");
   const digest = c.req.query("digest");
-  const algorithm = c.req.query("digest-algorithm");
 
   if (mount !== undefined) {
     const blob = parseDigest(mount);
     if (await mountFrom(c, name, blob)) return created(c, name, blob);
-    return started(c, name, await start(c, name, "sha256"));
+    return started(c, name, await start(c, name, algorithmFor(c, blob)));
   }
   if (digest !== undefined) return createWhole(c, name, parseDigest(digest));
-  return started(
-    c,
-    name,
-    await start(c, name, algorithm === undefined ? "sha256" : parseAlgorithm(algorithm)),
-  );
+  return started(c, name, await start(c, name, algorithmFor(c, null)));
+}
+
+/** end-4c. What a session hashes with: what the client asks for, else what its digest will need. */
+function algorithmFor(c: Context, digest: Digest | null): Algorithm {
+  const asked = c.req.query("digest-algorithm");
+  if (asked !== undefined) return parseAlgorithm(asked);
+  return digest === null ? "sha256" : algorithmOf(digest);
 }
 
 /** end-11. Without `from`, any repository that holds the blob will do, if the caller may pull from it. */
@@ -71,9 +74,15 @@ async function mountFrom(c: Context, name: RepositoryName, digest: Digest): Prom
 async function createWhole(c: Context, name: RepositoryName, digest: Digest): Promise<Response> {
   const chunk = chunkOf(c) ?? emptyChunk(c);
   const { body, length } = chunk;
+  if (chunk.range !== null && chunk.range.offset !== 0) {
+    throw new RegistryError("BLOB_UPLOAD_INVALID", "a whole blob begins at byte 0");
+  }
   if (length === null || length > MAX_PUT_SIZE) {
-    const id = await start(c, name, "sha256");
-    return closed(c, name, id, digest, await session(c, id).close(name, digest, chunk));
+    const id = await start(c, name, algorithmFor(c, digest));
+    const outcome = await session(c, id).close(name, digest, chunk);
+    // The client was never told of the session.
+    if (outcome.kind !== "committed") await session(c, id).cancel(name);
+    return closed(c, name, id, digest, outcome);
   }
   const key = newObjectKey("blobs");
   const outcome = await putVerified(c.env.BUCKET, key, body, length, digest);
@@ -83,7 +92,8 @@ async function createWhole(c: Context, name: RepositoryName, digest: Digest): Pr
     throw interrupted(null);
   }
   const committed = await commitBlob(c.env.DB, name, { key, digest, size: length }, Date.now());
-  if (committed !== "committed") await c.env.BUCKET.delete(key);
+  if (committed === "doomed") throw new Error(`the new R2 object ${key} is doomed`);
+  if (committed === "duplicate") await c.env.BUCKET.delete(key);
   return created(c, name, digest);
 }
 

@@ -10,6 +10,11 @@ export function newObjectKey(kind: "blobs" | "manifests"): string {
   return `${kind}/${crypto.randomUUID()}`;
 }
 
+/** A request body, or what reads one. */
+export interface Source {
+  pipeTo(writable: WritableStream<Uint8Array>, options: { signal: AbortSignal }): Promise<void>;
+}
+
 /**
  * Stores a body of `length` bytes under a new `key`, while R2 verifies that it hashes to `digest`. After a
  * "mismatch" there is no object.
@@ -19,7 +24,7 @@ export function newObjectKey(kind: "blobs" | "manifests"): string {
 export async function putVerified(
   bucket: R2Bucket,
   key: string,
-  body: ReadableStream,
+  body: Source,
   length: number,
   digest: Digest,
 ): Promise<"stored" | "mismatch" | "interrupted"> {

@@ -3,8 +3,8 @@
 import { createHash } from "node:crypto";
 import { type Algorithm, algorithmOf, type Digest, digestOf, snapshot } from "../oci/digest.ts";
 import { commitBlob, doomUncommitted, headBlob } from "./blobs.ts";
-import { newObjectKey, putVerified } from "./objects.ts";
-import type { Chunk, CloseOutcome } from "./upload-outcomes.ts";
+import { newObjectKey, putVerified, type Source } from "./objects.ts";
+import type { CloseOutcome } from "./upload-outcomes.ts";
 import type { UploadState, UploadStore } from "./upload-state.ts";
 
 export interface Upload {
@@ -20,7 +20,7 @@ export interface Upload {
 export async function putWhole(
   upload: Upload,
   digest: Digest,
-  body: ReadableStream,
+  body: Source,
   length: number,
 ): Promise<CloseOutcome | null> {
   const { env, store, state } = upload;
@@ -61,7 +61,7 @@ export async function restart(upload: Upload): Promise<void> {
 
 /**
  * Makes all bytes of the session a blob. Every step can be repeated, and is skipped when it was taken before.
- * On "mismatch" the bytes are gone, and the session is to be discarded.
+ * After a "mismatch" the session is to be discarded.
  */
 export async function finish(upload: Upload, digest: Digest): Promise<CloseOutcome> {
   const { env, state } = upload;
@@ -76,7 +76,7 @@ export async function finish(upload: Upload, digest: Digest): Promise<CloseOutco
     }
     beginCommit(upload, digest);
   }
-  if (state.closedAs !== digest) return { kind: "unknown" };
+  if (state.closedAs !== digest) return { kind: "other-digest" };
   if (state.phase === "committing") return commit(upload, digest);
   // 3. Closed before: the same answer again, while it is still true.
   const linked = await headBlob(env.DB, state.repository, digest, Date.now(), 0);
@@ -89,10 +89,11 @@ async function commit({ env, store, state }: Upload, digest: Digest): Promise<Cl
   const outcome = await commitBlob(env.DB, state.repository, object, Date.now());
   // Committed before, with the answer lost; then deleted and collected.
   if (outcome === "doomed") return { kind: "unknown" };
-  // Another upload of the same digest won: that one is linked, no row names ours.
-  if (outcome === "duplicate") await env.BUCKET.delete(key);
+  // Written down first: a repeated PUT must find the success, and no longer look for the object.
   state.phase = "committed";
   store.dropBytes(state);
+  // Another upload of the same digest won: that one is linked, no row names ours.
+  if (outcome === "duplicate") await env.BUCKET.delete(key);
   return { kind: "committed" };
 }
 
@@ -163,9 +164,4 @@ async function abortMultipart({ env, state }: Upload): Promise<void> {
       JSON.stringify({ event: "multipart-abort-failed", key: state.objectKey, error: String(error) }),
     );
   }
-}
-
-/** Reads a body that is not wanted, so that the client can finish sending it. */
-export async function drain(chunk: Chunk | null): Promise<void> {
-  await chunk?.body.pipeTo(new WritableStream()).catch(() => {});
 }

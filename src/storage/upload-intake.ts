@@ -2,6 +2,7 @@
 
 import { createHash, type Hash } from "node:crypto";
 import { snapshot } from "../oci/digest.ts";
+import { type BodyReader, Interrupted } from "./body-reader.ts";
 import { newObjectKey } from "./objects.ts";
 import { PartBuffer } from "./part-buffer.ts";
 import type { Chunk } from "./upload-outcomes.ts";
@@ -12,9 +13,6 @@ const MAX_FULL_PARTS = 9_999;
 
 /** How often a part is sent to R2 before the request fails. */
 const PART_TRIES = 3;
-
-/** A BYOB read returns what has arrived, up to this. Waiting for more would lose it when the client vanishes. */
-const READ_SIZE = 64 * 1024;
 
 /** A running hash, and how many bytes it has seen. */
 export interface RunningHash {
@@ -27,18 +25,14 @@ type End = "complete" | "interrupted" | "wrong-length" | "too-large";
 export class Intake {
   /** The hash of all bytes kept; null when a crash took that of the earlier ones. Valid when `run` has ended. */
   running: RunningHash | null = null;
-  /** Bytes of this body so far. */
-  received = 0;
-
   readonly #bucket: R2Bucket;
   readonly #store: UploadStore;
   readonly #state: UploadState;
   readonly #part: PartBuffer;
   readonly #chunk: Chunk;
-  readonly #reader: ReadableStreamBYOBReader;
+  readonly #body: BodyReader;
   /** The one part that is on its way while the next one fills. */
   #uploading: Promise<void> = Promise.resolve();
-  #stopped = false;
 
   /** @param running from the request before; null when this object was evicted since */
   constructor(
@@ -46,25 +40,20 @@ export class Intake {
     store: UploadStore,
     state: UploadState,
     chunk: Chunk,
+    body: BodyReader,
     running: RunningHash | null,
   ) {
     this.#bucket = bucket;
     this.#store = store;
     this.#state = state;
     this.#part = new PartBuffer(PART_SIZE, store.loadTail(state));
-    this.#reader = chunk.body.getReader({ mode: "byob" });
     this.#chunk = chunk;
+    this.#body = body;
     if (running?.offset === state.offset) this.running = running;
     // Nothing has left the tail yet: it can be hashed again.
     else if (state.partCount === 0) {
       this.running = { hash: createHash(state.algorithm).update(this.#part.bytes), offset: state.offset };
     }
-  }
-
-  /** Gives up on the body as if its connection had broken. */
-  stop(): void {
-    this.#stopped = true;
-    this.#reader.cancel("another request is waiting").catch(() => {});
   }
 
   /**
@@ -80,38 +69,26 @@ export class Intake {
   }
 
   async #readAll(): Promise<End> {
-    let buffer = new ArrayBuffer(READ_SIZE);
-    for (;;) {
-      let read: ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
-      try {
-        read = await this.#reader.read(new Uint8Array(buffer));
-      } catch {
-        return "interrupted";
+    const limit = this.#chunk.range?.length ?? Number.POSITIVE_INFINITY;
+    try {
+      for (let bytes = await this.#body.read(); bytes !== null; bytes = await this.#body.read()) {
+        const excess = Math.max(this.#body.received - limit, 0);
+        if (!(await this.#take(bytes.subarray(0, bytes.byteLength - excess)))) return "too-large";
+        if (excess > 0) return "wrong-length";
       }
-      if (this.#stopped) return "interrupted";
-      if (read.done) return this.#end();
-      const kept = read.value.subarray(
-        0,
-        (this.#chunk.range?.length ?? Number.POSITIVE_INFINITY) - this.received,
-      );
-      this.received += kept.byteLength;
-      if (!(await this.#take(kept))) return this.#giveUp("too-large");
-      if (kept.byteLength < read.value.byteLength) return this.#giveUp("wrong-length");
-      buffer = read.value.buffer;
+    } catch (error) {
+      if (error instanceof Interrupted) return "interrupted";
+      throw error;
     }
+    return this.#end();
   }
 
   /** How a body that ended without an error has ended. */
   #end(): End {
     const { length, range } = this.#chunk;
-    if (length !== null && this.received < length) return "interrupted";
-    if (range !== null && this.received < range.length) return "wrong-length";
+    if (length !== null && this.#body.received < length) return "interrupted";
+    if (range !== null && this.#body.received < range.length) return "wrong-length";
     return "complete";
-  }
-
-  async #giveUp(end: End): Promise<End> {
-    await this.#reader.cancel(end).catch(() => {});
-    return end;
   }
 
   /** @returns false when R2 can hold no more */

@@ -31,6 +31,8 @@ export type AppendOutcome =
 
 export type CloseOutcome =
   | { kind: "committed" }
-  /** The bytes do not hash to the digest. They are gone, and so is the session. */
+  /** The bytes do not hash to the digest. They are gone, and so is the session, unless the body may have been cut off. */
   | { kind: "mismatch" }
+  /** All bytes are here and being made another blob. The session stands. */
+  | { kind: "other-digest" }
   | Refusal;

@@ -16,13 +16,13 @@
  */
 
 import { DurableObject } from "cloudflare:workers";
-import type { Algorithm, Digest } from "../oci/digest.ts";
+import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/reference.ts";
+import { BodyReader } from "./body-reader.ts";
 import { MAX_PUT_SIZE } from "./objects.ts";
 import { Turns } from "./turns.ts";
 import {
   discardBytes,
-  drain,
   finish,
   isCollected,
   putWhole,
@@ -32,45 +32,26 @@ import {
 } from "./upload-closing.ts";
 import { Intake, type RunningHash } from "./upload-intake.ts";
 import type { AppendOutcome, Chunk, CloseOutcome, Refusal } from "./upload-outcomes.ts";
-import { type UploadState, UploadStore } from "./upload-state.ts";
+import { type NewUpload, newState, type UploadState, UploadStore } from "./upload-state.ts";
 
 /** How long a closed session remembers, for a repeated PUT. Milliseconds. */
 const COMMITTED_MEMORY = 60 * 60 * 1000;
 
-/** When dropping an expired session is tried again after it failed. Milliseconds. */
-const DISCARD_RETRY = 60 * 60 * 1000;
+/** When dropping a session is tried again after it failed. Milliseconds. */
+const DISCARD_RETRY = 10 * 60 * 1000;
 
-export interface NewUpload {
-  repository: RepositoryName;
-  algorithm: Algorithm;
-  /** Milliseconds. */
-  expiresAfter: number;
-  /** Milliseconds. */
-  stallTimeout: number;
-}
+/** For a request that finds no session any more. Milliseconds. */
+const DEFAULT_STALL_TIMEOUT = 30_000;
 
 export class UploadSession extends DurableObject<Env> {
   readonly #store = new UploadStore(this.ctx.storage);
   readonly #turns = new Turns();
   /** Lost when this object is evicted; then the finished blob is read back. */
   #running: RunningHash | null = null;
-  /** The body that is being read. */
-  #intake: Intake | null = null;
 
   /** Creates the session. Called once, with a fresh id. */
   async start(upload: NewUpload): Promise<void> {
-    const state: UploadState = {
-      ...upload,
-      usedAt: Date.now(),
-      phase: "open",
-      offset: 0,
-      digest: null,
-      chunked: false,
-      objectKey: null,
-      multipartId: null,
-      partCount: 0,
-      closedAs: null,
-    };
+    const state = newState(upload, Date.now());
     this.#store.save(state);
     await this.ctx.storage.setAlarm(state.usedAt + state.expiresAfter);
   }
@@ -82,36 +63,31 @@ export class UploadSession extends DurableObject<Env> {
 
   /** Adds a chunk (end-5). */
   async append(repository: RepositoryName, chunk: Chunk): Promise<AppendOutcome> {
-    return this.#turn(async () => {
-      const upload = this.#load(repository);
-      if (upload === null) return { kind: "unknown" };
+    return this.#use<AppendOutcome>(repository, null, chunk, async (upload, body) => {
       const { state } = upload;
-      await this.#touch(state);
-      if (state.phase === "putting") await reopen(upload);
-      if (state.phase !== "open") return { kind: "closing" };
+      if (body === null || state.phase !== "open") return { kind: "closing" };
       if (chunk.range !== null && chunk.range.offset !== state.offset) {
         return { kind: "out-of-order", offset: state.offset };
       }
       state.chunked = true;
-      return (await this.#receive(upload, chunk)) ?? { kind: "accepted", offset: state.offset };
+      return (await this.#receive(upload, chunk, body)) ?? { kind: "accepted", offset: state.offset };
     });
   }
 
   /** Closes the session with its last bytes, if any, as the blob `digest` (end-6). Can be repeated. */
   async close(repository: RepositoryName, digest: Digest, chunk: Chunk | null): Promise<CloseOutcome> {
-    return this.#turn(async () => {
-      const upload = this.#load(repository, digest);
-      if (upload === null) return { kind: "unknown" };
-      await this.#touch(upload.state);
-      if (upload.state.phase === "putting") await reopen(upload);
+    return this.#use<CloseOutcome>(repository, digest, chunk, async (upload, body) => {
+      const { state } = upload;
       if (await isCollected(upload)) return { kind: "unknown" };
       // After the bytes were complete, a body is one that was taken in before.
-      if (upload.state.phase !== "open") await drain(chunk);
-      const refusal =
-        upload.state.phase === "open" && chunk !== null ? await this.#takeLast(upload, digest, chunk) : null;
-      const outcome = refusal ?? (await finish(upload, digest));
-      if (outcome.kind === "mismatch") await this.#discard(upload);
-      if (outcome.kind === "committed") await this.ctx.storage.setAlarm(Date.now() + COMMITTED_MEMORY);
+      const taken =
+        state.phase === "open" && chunk !== null && body !== null
+          ? await this.#takeLast(upload, digest, chunk, body)
+          : null;
+      const outcome = taken ?? (await finish(upload, digest));
+      // A body of unknown length that was cut off can look complete: then its bytes are the client's to go on from.
+      const perhapsCut = chunk?.length === null && state.phase === "open";
+      if (outcome.kind === "mismatch" && !perhapsCut) await this.#discard(upload);
       return outcome;
     });
   }
@@ -126,24 +102,51 @@ export class UploadSession extends DurableObject<Env> {
     });
   }
 
-  /** The session may have been idle for too long. */
+  /** The session may have been idle for too long, or is to be dropped still. */
   override async alarm(): Promise<void> {
+    const state = this.#store.load();
+    if (state === null) return;
+    // A long body is use: the request sets the next alarm when it ends.
+    if (this.#turns.busy) return this.ctx.storage.setAlarm(Date.now() + lifetimeOf(state));
     await this.#turn(async () => {
-      const state = this.#store.load();
-      if (state === null) return;
-      const deadline = state.usedAt + (state.phase === "committed" ? COMMITTED_MEMORY : state.expiresAfter);
-      // Should R2 fail for longer than the runtime repeats an alarm, the next one tries again.
-      await this.ctx.storage.setAlarm(Math.max(deadline, Date.now() + DISCARD_RETRY));
-      if (deadline <= Date.now()) await this.#discard(this.#upload(state));
+      const deadline = state.usedAt + lifetimeOf(state);
+      if (state.discarding || deadline <= Date.now()) await this.#discard(this.#upload(state));
+      else await this.ctx.storage.setAlarm(deadline);
+    });
+  }
+
+  /** Gives a request its turn on a live session, and reads its body to the end whatever comes of it. */
+  #use<T>(
+    repository: RepositoryName,
+    closing: Digest | null,
+    chunk: Chunk | null,
+    work: (upload: Upload, body: BodyReader | null) => Promise<T>,
+  ): Promise<T | { kind: "unknown" }> {
+    return this.#turn(async () => {
+      const body = chunk && new BodyReader(chunk.body);
+      this.#turns.body = body;
+      try {
+        const upload = this.#load(repository, closing);
+        if (upload === null) return { kind: "unknown" };
+        if (upload.state.phase === "putting") await reopen(upload);
+        try {
+          return await work(upload, body);
+        } finally {
+          await this.#touch(upload.state);
+        }
+      } finally {
+        await body?.drain();
+        this.#turns.body = null;
+      }
     });
   }
 
   /**
    * A live session of this repository, else null. A closed one lives only for the PUT that closed it, repeated.
    */
-  #load(repository: RepositoryName, closing?: Digest): Upload | null {
+  #load(repository: RepositoryName, closing: Digest | null = null): Upload | null {
     const state = this.#store.load();
-    if (state === null || state.repository !== repository) return null;
+    if (state === null || state.repository !== repository || state.discarding) return null;
     if (state.phase === "committed" && state.closedAs !== closing) return null;
     return this.#upload(state);
   }
@@ -152,13 +155,21 @@ export class UploadSession extends DurableObject<Env> {
     return { env: this.env, store: this.#store, state };
   }
 
+  /** Notes that the session is in use, unless it has been dropped. */
   async #touch(state: UploadState): Promise<void> {
+    if (state.discarding) return;
     state.usedAt = Date.now();
-    await this.ctx.storage.setAlarm(state.usedAt + state.expiresAfter);
+    this.#store.save(state);
+    await this.ctx.storage.setAlarm(state.usedAt + lifetimeOf(state));
   }
 
   /** The last bytes of an open session, or all of them. @returns null when they were taken in */
-  async #takeLast(upload: Upload, digest: Digest, chunk: Chunk): Promise<CloseOutcome | null> {
+  async #takeLast(
+    upload: Upload,
+    digest: Digest,
+    chunk: Chunk,
+    body: BodyReader,
+  ): Promise<CloseOutcome | null> {
     const { state } = upload;
     if (chunk.range !== null) {
       if (chunk.range.offset !== state.offset) return { kind: "out-of-order", offset: state.offset };
@@ -168,53 +179,48 @@ export class UploadSession extends DurableObject<Env> {
       await restart(upload);
     }
     if (state.offset === 0 && chunk.length !== null && chunk.length <= MAX_PUT_SIZE) {
-      return putWhole(upload, digest, chunk.body, chunk.length);
+      // A multipart upload that never got its first part is in the way.
+      if (state.multipartId !== null) await restart(upload);
+      return putWhole(upload, digest, body, chunk.length);
     }
-    return this.#receive(upload, chunk);
+    return this.#receive(upload, chunk, body);
   }
 
   /** @returns null when the body was taken in to its end */
-  async #receive(upload: Upload, chunk: Chunk): Promise<Refusal | null> {
+  async #receive(upload: Upload, chunk: Chunk, body: BodyReader): Promise<Refusal | null> {
     const { state } = upload;
-    const intake = new Intake(this.env.BUCKET, this.#store, state, chunk, this.#running);
+    const intake = new Intake(this.env.BUCKET, this.#store, state, chunk, body, this.#running);
     this.#running = null;
-    this.#intake = intake;
-    try {
-      const end = await intake.run();
-      this.#running = intake.running;
-      if (end === "complete") return null;
-      if (end !== "too-large") return { kind: end, offset: state.offset };
-      await this.#discard(upload);
-      return { kind: end };
-    } finally {
-      this.#intake = null;
-    }
+    const end = await intake.run();
+    this.#running = intake.running;
+    if (end === "complete") return null;
+    if (end !== "too-large") return { kind: end, offset: state.offset };
+    await this.#discard(upload);
+    return { kind: end };
   }
 
+  /** Drops the session: at once for every client, and its bytes by repeated alarms until R2 has let go of them. */
   async #discard(upload: Upload): Promise<void> {
-    await discardBytes(upload);
+    upload.state.discarding = true;
+    this.#store.save(upload.state);
     this.#running = null;
+    await this.ctx.storage.setAlarm(Date.now() + DISCARD_RETRY);
+    try {
+      await discardBytes(upload);
+    } catch (error) {
+      console.warn(JSON.stringify({ event: "upload-not-discarded", error: String(error) }));
+      return;
+    }
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
   }
 
-  /**
-   * One request at a time. A body that has gone silent, as one of a client that vanished, gives way to the
-   * request that waits behind it.
-   */
   #turn<T>(work: () => Promise<T>): Promise<T> {
-    const state = this.#store.load();
-    if (!this.#turns.busy || state === null) return this.#turns.take(work);
-    let watched = this.#intake;
-    let received = watched?.received;
-    const watchdog = setInterval(() => {
-      if (this.#intake !== null && this.#intake === watched && watched.received === received) watched.stop();
-      watched = this.#intake;
-      received = watched?.received;
-    }, state.stallTimeout);
-    return this.#turns.take(() => {
-      clearInterval(watchdog);
-      return work();
-    });
+    return this.#turns.take(this.#store.load()?.stallTimeout ?? DEFAULT_STALL_TIMEOUT, work);
   }
+}
+
+/** How long a session lies idle before it is dropped. Milliseconds. */
+function lifetimeOf({ phase, expiresAfter }: UploadState): number {
+  return phase === "committed" ? COMMITTED_MEMORY : expiresAfter;
 }

@@ -9,7 +9,7 @@ export const PART_SIZE = 8 * 1024 * 1024;
 /** A stored value may have 2,000,000 bytes. Bytes. */
 const TAIL_ROW_SIZE = 1024 * 1024;
 
-export interface UploadState {
+export interface NewUpload {
   repository: RepositoryName;
   /** What the running hash computes. */
   algorithm: Algorithm;
@@ -17,6 +17,9 @@ export interface UploadState {
   expiresAfter: number;
   /** Silence after which a request body gives way to the next request. Milliseconds. */
   stallTimeout: number;
+}
+
+export interface UploadState extends NewUpload {
   /** When it was last used. Milliseconds since the epoch. */
   usedAt: number;
   /** See the narrative in upload-session.ts. */
@@ -32,8 +35,26 @@ export interface UploadState {
   multipartId: string | null;
   /** Full parts that R2 has confirmed. */
   partCount: number;
+  /** Whether the session is being dropped: nobody sees it any more. */
+  discarding: boolean;
   /** What the session was closed with, once its bytes are known to hash to it. */
   closedAs: Digest | null;
+}
+
+export function newState(upload: NewUpload, now: number): UploadState {
+  return {
+    ...upload,
+    usedAt: now,
+    phase: "open",
+    offset: 0,
+    digest: null,
+    chunked: false,
+    objectKey: null,
+    multipartId: null,
+    partCount: 0,
+    discarding: false,
+    closedAs: null,
+  };
 }
 
 /** Keys: `state`; `part/<number>` → etag; `tail/<row>` → bytes. Methods are synchronous: each is atomic. */
