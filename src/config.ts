@@ -3,6 +3,8 @@
 import { type Glob, parseGlob } from "./auth/globs.ts";
 
 export interface Settings {
+  /** What signs tokens, the newest first; none when the database's keys do. */
+  tokenSecrets: string[];
   /** Repositories that anybody may pull from. */
   publicRepositories: Glob[];
   allowDelete: boolean;
@@ -22,8 +24,9 @@ export interface Settings {
 }
 
 /** @throws Error naming the variable that makes no sense */
-export function readSettings(env: Env): Settings {
+export function readSettings(env: Env & { TOKEN_SECRET?: string }): Settings {
   return {
+    tokenSecrets: tokenSecrets(env.TOKEN_SECRET ?? ""),
     publicRepositories: globs("PUBLIC_REPOSITORIES", env.PUBLIC_REPOSITORIES),
     allowDelete: flag("ALLOW_DELETE", env.ALLOW_DELETE),
     allowSparseIndexes: flag("ALLOW_SPARSE_INDEXES", env.ALLOW_SPARSE_INDEXES),
@@ -34,6 +37,15 @@ export function readSettings(env: Env): Settings {
     uploadExpiry: duration("UPLOAD_EXPIRY", env.UPLOAD_EXPIRY),
     maxChunk: bytes("MAX_CHUNK", env.MAX_CHUNK),
   };
+}
+
+function tokenSecrets(value: string): string[] {
+  const secrets = value
+    .split(",")
+    .map((secret) => secret.trim())
+    .filter((secret) => secret !== "");
+  if (secrets.every((secret) => secret.length >= 32)) return secrets;
+  throw new Error("the setting TOKEN_SECRET must have at least 32 characters");
 }
 
 function globs(name: string, value: string): Glob[] {

@@ -1,7 +1,7 @@
 import { applyD1Migrations, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach } from "vitest";
-import { forgetBlocked } from "../src/auth/login-limit.ts";
+import { forgetFailures } from "../src/auth/login-limit.ts";
 import { forget } from "../src/auth/passwords.ts";
 import { forgetKeys } from "../src/auth/tokens.ts";
 import { healAll } from "./support/faults.ts";
@@ -15,6 +15,6 @@ beforeEach(async () => {
   await applyD1Migrations(env.DB, env.MIGRATIONS);
   await addUser("admin");
   forget();
-  forgetBlocked();
+  forgetFailures();
   forgetKeys();
 });

@@ -9,6 +9,13 @@ export interface Scope {
   actions: Action[];
 }
 
+/** What a token carries. */
+export interface Carried {
+  scopes: Scope[];
+  /** Whether it is good for the catalog. */
+  catalog: boolean;
+}
+
 export class Access {
   /** Null for an anonymous caller. */
   readonly user: string | null;
@@ -16,19 +23,19 @@ export class Access {
   /** The user's entry as it was when this caller was identified; null for an anonymous one. */
   readonly entry: string | null;
   readonly #grants: Grant[];
-  /** Null when the caller is not held to a token's scopes. */
-  readonly #scopes: Scope[] | null;
+  /** Null when the caller is not held to what a token carries. */
+  readonly #carried: Carried | null;
 
   private constructor(
     { user, admin, entry }: Pick<Access, "user" | "admin" | "entry">,
     grants: Grant[],
-    scopes: Scope[] | null,
+    carried: Carried | null,
   ) {
     this.user = user;
     this.admin = admin;
     this.entry = entry;
     this.#grants = grants;
-    this.#scopes = scopes;
+    this.#carried = carried;
   }
 
   /** A caller without credentials: may pull from public repositories. */
@@ -44,14 +51,24 @@ export class Access {
     return new Access({ user, admin, entry }, [...grants, open], null);
   }
 
-  /** The same caller, held to a token's scopes. */
-  within(scopes: Scope[]): Access {
-    return new Access(this, this.#grants, scopes);
+  /** The same caller, held to what a token carries: never an administrator's rights. */
+  within(carried: Carried): Access {
+    return new Access({ user: this.user, admin: false, entry: this.entry }, this.#grants, carried);
+  }
+
+  /** Whether the caller came with a token. */
+  get byToken(): boolean {
+    return this.#carried !== null;
+  }
+
+  /** Whether the caller may see the catalog, or as much of it as it may pull. */
+  get mayList(): boolean {
+    return this.#carried === null ? this.user !== null : this.#carried.catalog;
   }
 
   /** Whether the caller came with credentials: a user's, or a token, which anonymous callers get too. */
   get identified(): boolean {
-    return this.user !== null || this.#scopes !== null;
+    return this.user !== null || this.#carried !== null;
   }
 
   /** Whether the caller has the right, by whatever token. */
@@ -65,8 +82,8 @@ export class Access {
   /** Whether this request may. */
   may(action: Action, name: string): boolean {
     if (!this.holds(action, name)) return false;
-    if (this.#scopes === null) return true;
-    return this.#scopes.some((scope) => scope.name === name && scope.actions.includes(action));
+    if (this.#carried === null) return true;
+    return this.#carried.scopes.some((scope) => scope.name === name && scope.actions.includes(action));
   }
 
   /** Whether the caller may pull from every repository: then a list need not be looked through. */

@@ -44,7 +44,7 @@ export async function authenticate(caller: Caller, now: number): Promise<Access>
 export async function logIn(caller: Caller, user: string, password: string, now: number): Promise<Access> {
   const found = await findUser(caller, user);
   const hash = found?.parsed.hash ?? null;
-  const right = await (recall(user, password, hash, now) ?? tryPassword(caller, user, password, hash, now));
+  const right = recall(user, password, hash, now) ?? (await tryPassword(caller, user, password, hash, now));
   // The same answer for an unknown user and for a wrong password.
   if (found === null || !right) throw unauthorized("unknown user or wrong password", refused(caller, null));
   return Access.of(user, found.entry, found.parsed, caller.settings.publicRepositories);
@@ -59,7 +59,7 @@ async function tryPassword(
 ): Promise<boolean> {
   // Somebody else's failures do not lock out who has proven to know the password.
   if (isBlocked(address, user, now) && !wasRight(user, password, hash, now)) throw tooMany();
-  if (await check(user, password, hash, now)) return true;
+  if (check(user, password, hash, now)) return true;
   if (await countFailure(env.LOGIN_LIMITER, address, user, now)) throw tooMany();
   return false;
 }
@@ -67,12 +67,13 @@ async function tryPassword(
 async function acceptToken(caller: Caller, token: string, now: number): Promise<Access> {
   const claims = await readToken(caller.env, token, now);
   if (claims === null) throw invalidToken(caller);
-  if (claims.user === null) return Access.anonymous(caller.settings.publicRepositories).within(claims.scopes);
+  if (claims.user === null)
+    return Access.anonymous(caller.settings.publicRepositories).within(claims.carried);
   const found = await findUser(caller, claims.user);
   // A changed or removed user's tokens end with the change.
   if (found === null || fingerprint(found.entry) !== claims.entry) throw invalidToken(caller);
   const access = Access.of(claims.user, found.entry, found.parsed, caller.settings.publicRepositories);
-  return access.within(claims.scopes);
+  return access.within(claims.carried);
 }
 
 /** Null for an unknown user, and for one whose entry is malformed: it opens nothing. */

@@ -7,7 +7,10 @@ export type Presented =
   | { kind: "malformed" };
 
 /** Beyond any user name and password that could be right. */
-const MAX_HEADER = 8192;
+const MAX_BASIC = 8192;
+
+/** A token for a hundred long names has about half of it. */
+const MAX_HEADER = 64 * 1024;
 
 export function parseAuthorization(header: string | undefined): Presented {
   if (header === undefined || header.trim() === "") return { kind: "nothing" };
@@ -21,6 +24,7 @@ export function parseAuthorization(header: string | undefined): Presented {
 }
 
 function parseBasic(base64: string): Presented {
+  if (base64.length > MAX_BASIC) return { kind: "malformed" };
   const text = decode(base64);
   const colon = text?.indexOf(":") ?? -1;
   if (text === null || colon < 0) return { kind: "malformed" };

@@ -5,9 +5,14 @@ export interface Glob {
   matches(name: string): boolean;
 }
 
-/** @returns null when no repository name could match: a typo rather than a pattern */
+/** More would make a match take seconds: a regular expression tries every way to divide a name among them. */
+const MAX_WILDCARDS = 3;
+
+/** @returns null when no repository name could match, a typo rather than a pattern, or it has too many wildcards */
 export function parseGlob(pattern: string): Glob | null {
-  if (!/^[a-z0-9*](?:[a-z0-9._/*-]{0,253}[a-z0-9*])?$/.test(pattern) || pattern.includes("***")) return null;
+  if (!/^[a-z0-9*](?:[a-z0-9._/*-]{0,253}[a-z0-9*])?$/.test(pattern)) return null;
+  if (pattern.includes("***") || pattern.includes("//")) return null;
+  if ((pattern.match(/\*+/g)?.length ?? 0) > MAX_WILDCARDS) return null;
   const source = pattern.replace(/\*\*|\*|[.\-/]/g, (found) => {
     if (found === "**") return ".*";
     return found === "*" ? "[^/]*" : `\\${found}`;

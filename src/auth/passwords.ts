@@ -4,7 +4,7 @@
  */
 
 import { createHmac, randomBytes } from "node:crypto";
-import { compare } from "bcryptjs";
+import { compareSync } from "bcryptjs";
 
 /** How long a check counts. Milliseconds. */
 const REMEMBERED = 60_000;
@@ -12,76 +12,77 @@ const REMEMBERED = 60_000;
 /** How long a right password is remembered to have been right: longer than an attacker can keep a user locked. */
 const TRUSTED = 24 * 3_600_000;
 
-/** What is remembered at most; then the oldest goes. */
+/** What is remembered at most, of each kind; then the oldest goes. */
 const MAX_REMEMBERED = 2000;
 
 /** bcrypt reads no further. Bytes. */
 const MAX_PASSWORD = 72;
 
+/** The cost of {@link NOBODY}, and of what `npm run user` makes. */
+const USUAL_COST = 10;
+
 /** Of no password. An unknown user costs as much time as a wrong password. */
 const NOBODY = "$2b$10$f/z9pbtetVxYwOiCrPrGPuTVlq95YKvTx8aX2B.WMFBgLOfMoeq8q";
 
-interface Check {
-  result: Promise<boolean>;
-  /** When it was made. Milliseconds since the epoch. */
-  at: number;
-  right: boolean;
-}
-
-/** Of this isolate only: an attacker who reads memory finds no password, and no hash that could be attacked. */
+/** Of this isolate only: who reads its memory finds no password, and no hash that could be attacked elsewhere. */
 let key: Uint8Array | null = null;
-const checks = new Map<string, Check>();
 
-/** How many times bcrypt has run in this isolate. */
+/** Checks of the last minute. An attacker can fill it, which costs others a bcrypt run. */
+const recent = new Map<string, { right: boolean; at: number }>();
+
+/** When credentials were last right. Nobody fills it without knowing a password. */
+const trusted = new Map<string, number>();
+
+/** How many passwords have been checked in this isolate. */
 export let bcryptRuns = 0;
 
-/** A check that was made within the last minute; null when bcrypt would have to run. */
-export function recall(
-  user: string,
-  password: string,
-  hash: string | null,
-  now: number,
-): Promise<boolean> | null {
-  const check = checks.get(keyOf(user, password, hash));
-  return check !== undefined && now - check.at < REMEMBERED ? check.result : null;
+/** What a check within the last minute said; null when there was none. */
+export function recall(user: string, password: string, hash: string | null, now: number): boolean | null {
+  const check = recent.get(keyOf(user, password, hash));
+  return check !== undefined && now - check.at < REMEMBERED ? check.right : null;
 }
 
 /** Whether this very password has been right lately, though not within the last minute. */
 export function wasRight(user: string, password: string, hash: string | null, now: number): boolean {
-  const check = checks.get(keyOf(user, password, hash));
-  return check?.right === true && now - check.at < TRUSTED;
+  return now - (trusted.get(keyOf(user, password, hash)) ?? Number.NEGATIVE_INFINITY) < TRUSTED;
 }
 
 /**
- * Runs bcrypt. Requests that come with the same credentials meanwhile wait for the one run.
+ * Runs bcrypt, at one go: requests that come with the same credentials meanwhile find the answer, and none has to
+ * wait for what another request may never finish.
  * @param hash null for a user who does not exist
  */
-export function check(user: string, password: string, hash: string | null, now: number): Promise<boolean> {
-  const made: Check = { result: run(password, hash), at: now, right: false };
-  made.result.then((right) => {
-    made.right = right;
-  });
+export function check(user: string, password: string, hash: string | null, now: number): boolean {
+  bcryptRuns++;
+  const right = isRight(password, hash);
   const id = keyOf(user, password, hash);
-  checks.delete(id);
-  checks.set(id, made);
-  for (const oldest of checks.keys()) {
-    if (checks.size <= MAX_REMEMBERED) break;
-    checks.delete(oldest);
-  }
-  return made.result;
+  remember(recent, id, { right, at: now });
+  if (right) remember(trusted, id, now);
+  return right;
 }
 
 /** Forgets everything. For tests. */
 export function forget(): void {
-  checks.clear();
+  recent.clear();
+  trusted.clear();
   bcryptRuns = 0;
 }
 
-async function run(password: string, hash: string | null): Promise<boolean> {
-  bcryptRuns++;
+function isRight(password: string, hash: string | null): boolean {
   const tooLong = new TextEncoder().encode(password).byteLength > MAX_PASSWORD;
-  const equal = await compare(password, hash ?? NOBODY);
-  return equal && hash !== null && !tooLong;
+  if (hash !== null && compareSync(password, hash) && !tooLong) return true;
+  // A hash that is cheaper than usual must not tell by its time that the user exists.
+  if (hash === null || Number(hash.slice(4, 6)) < USUAL_COST) compareSync(password, NOBODY);
+  return false;
+}
+
+function remember<T>(memory: Map<string, T>, id: string, value: T): void {
+  memory.delete(id);
+  memory.set(id, value);
+  for (const oldest of memory.keys()) {
+    if (memory.size <= MAX_REMEMBERED) break;
+    memory.delete(oldest);
+  }
 }
 
 function keyOf(user: string, password: string, hash: string | null): string {

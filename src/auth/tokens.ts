@@ -2,8 +2,9 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { sign, verify } from "hono/jwt";
+import { readSettings } from "../config.ts";
 import { listSigningKeys } from "../storage/signing-keys.ts";
-import type { Scope } from "./access.ts";
+import type { Carried } from "./access.ts";
 
 /** What tokens are for, and what challenges name. */
 export const SERVICE = "berth";
@@ -25,8 +26,16 @@ export interface TokenClaims {
   user: string | null;
   /** Of the user's entry when the token was issued: a change of it ends the token. Null for anonymous callers. */
   entry: string | null;
-  scopes: Scope[];
+  carried: Carried;
 }
+
+interface Payload extends Carried {
+  sub: string;
+  entry: string | null;
+}
+
+/** Seconds. */
+const CLOCK_SKEW = 60;
 
 let keys: { list: string[]; at: number } | null = null;
 
@@ -35,14 +44,15 @@ export async function issueToken(env: Env, claims: TokenClaims, now: number): Pr
   const [newest] = await signingKeys(env, now);
   if (newest === undefined) throw new Error("there is no key to sign tokens with");
   const seconds = Math.floor(now / 1000);
-  const { user, entry, scopes } = claims;
+  const { user, entry, carried } = claims;
   const payload = {
     iss: SERVICE,
     aud: SERVICE,
-    iat: seconds,
-    nbf: seconds,
+    // Locations do not agree to the second on what time it is.
+    iat: seconds - CLOCK_SKEW,
+    nbf: seconds - CLOCK_SKEW,
     exp: seconds + TOKEN_LIFETIME,
-    ...{ sub: user ?? "", entry, access: scopes },
+    ...{ sub: user ?? "", entry, ...carried },
   };
   return sign(payload, newest, "HS256");
 }
@@ -61,13 +71,10 @@ export async function readToken(env: Env, token: string, now: number): Promise<T
 async function verifyWith(known: string[], token: string): Promise<TokenClaims | null> {
   for (const key of known) {
     try {
-      const { sub, entry, access } = await verify(token, key, { alg: "HS256", iss: SERVICE, aud: SERVICE });
+      const payload = await verify(token, key, { alg: "HS256", iss: SERVICE, aud: SERVICE });
       // Signed by this registry: it has the form that it was given.
-      return {
-        user: sub === "" ? null : (sub as string),
-        entry: entry as string | null,
-        scopes: access as Scope[],
-      };
+      const { sub, entry, scopes, catalog } = payload as unknown as Payload;
+      return { user: sub === "" ? null : sub, entry, carried: { scopes, catalog } };
     } catch {
       // Not signed with this key, or not valid: perhaps with an older one.
     }
@@ -85,12 +92,9 @@ export function forgetKeys(): void {
   keys = null;
 }
 
-/** The newest first. TOKEN_SECRET may hold several, separated by commas; without it they are in D1. */
-async function signingKeys(env: Env & { TOKEN_SECRET?: string }, now: number): Promise<string[]> {
-  const secrets = env.TOKEN_SECRET?.split(",").map((secret) => secret.trim()) ?? [];
-  if (secrets.some((secret) => secret.length < 32)) {
-    throw new Error("the setting TOKEN_SECRET must have at least 32 characters");
-  }
+/** The newest first. Without a TOKEN_SECRET they are in D1. */
+async function signingKeys(env: Env, now: number): Promise<string[]> {
+  const secrets = readSettings(env).tokenSecrets;
   if (secrets.length > 0) return secrets;
   if (keys === null || now - keys.at > KEYS_REMEMBERED) {
     keys = { list: await listSigningKeys(env.DB, randomBytes(32).toString("base64url"), now), at: now };

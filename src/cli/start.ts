@@ -18,7 +18,7 @@ interface FirstUser {
 
 function parsePort(text: string): number {
   const number = Number(text);
-  if (Number.isInteger(number) && number > 0 && number < 65_536) return number;
+  if (/^\d+$/.test(text) && number > 0 && number < 65_536) return number;
   return fail(`PORT is ${JSON.stringify(text)}, but must be a number from 1 to 65535.`);
 }
 

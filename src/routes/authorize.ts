@@ -41,11 +41,32 @@ export function requireCredentials(c: Context): void {
   });
 }
 
+/** @throws RegistryError UNAUTHORIZED for a caller without credentials, or with a token that is not for the catalog */
+export function requireCatalog(c: Context): void {
+  const access = c.get("access");
+  if (access.mayList) return;
+  throw unauthorized("log in to list repositories", {
+    settings: c.get("settings"),
+    url: c.req.url,
+    scope: "registry:catalog:*",
+    error: access.identified ? "insufficient_scope" : null,
+  });
+}
+
+/** @throws RegistryError UNSUPPORTED where a setting switches deletion off */
+export function requireDeletion(c: Context): void {
+  if (c.get("settings").allowDelete) return;
+  throw new RegistryError("UNSUPPORTED", "deletion is switched off here", {
+    headers: { Allow: "GET, HEAD" },
+  });
+}
+
 /** @throws RegistryError UNAUTHORIZED, or DENIED for a user who is no administrator */
 export function requireAdmin(c: Context): void {
   const { user, admin } = c.get("access");
   if (admin) return;
-  if (user !== null) throw new RegistryError("DENIED", `${user} is no administrator`);
+  if (user !== null)
+    throw new RegistryError("DENIED", `${user} is no administrator, or came with a token: send the password`);
   throw unauthorized("log in as an administrator", {
     settings: c.get("settings"),
     url: c.req.url,

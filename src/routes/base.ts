@@ -3,7 +3,7 @@
 import { Hono } from "hono";
 import type { RepositoryName } from "../oci/reference.ts";
 import { listRepositories } from "../storage/repositories.ts";
-import { requireCredentials } from "./authorize.ts";
+import { requireCatalog, requireCredentials } from "./authorize.ts";
 import type { Context, RegistryEnv } from "./context.ts";
 import { cutPage, type Page, parsePage } from "./pagination.ts";
 
@@ -24,7 +24,7 @@ function greet(c: Context): Response {
 
 // Docker's own: GET /v2/_catalog?n=<limit>&last=<repository>
 base.get("/v2/_catalog", async (c) => {
-  requireCredentials(c);
+  requireCatalog(c);
   const page = parsePage(c);
   return c.json({ repositories: cutPage(c, page, await listPullable(c, page)) });
 });

@@ -6,7 +6,7 @@ import { RegistryError } from "../oci/errors.ts";
 import { parseRange } from "../oci/range.ts";
 import type { RepositoryName } from "../oci/reference.ts";
 import { getBlob, headBlob, unlinkBlob } from "../storage/blobs.ts";
-import { authorize } from "./authorize.ts";
+import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified, rangeHeader } from "./conditional.ts";
 import type { Context, RegistryEnv } from "./context.ts";
 
@@ -55,13 +55,14 @@ function blobHeaders(digest: Digest, length: number): Record<string, string> {
 blobs.delete("/v2/:name{.+}/blobs/:digest", async (c) => {
   const name = authorize(c, "delete");
   const digest = parseDigest(c.req.param("digest"));
-  if (!c.get("settings").allowDelete) throw new RegistryError("UNSUPPORTED", "deletion is switched off here");
+  requireDeletion(c);
 
   const outcome = await unlinkBlob(c.env.DB, name, digest);
   if (outcome === "unknown") throw unknown(digest);
   if (outcome !== "unlinked") {
     throw new RegistryError("UNSUPPORTED", `manifest ${outcome.namedBy} names this blob: delete that first`, {
       detail: { digest, manifest: outcome.namedBy },
+      headers: { Allow: "GET, HEAD" },
     });
   }
   return c.body(null, 202);

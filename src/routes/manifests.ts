@@ -16,7 +16,7 @@ import {
 import { putManifest } from "../storage/manifest-push.ts";
 import { deleteManifest, getManifest, headManifest, type ManifestInfo } from "../storage/manifests.ts";
 import { deleteTag } from "../storage/tags.ts";
-import { authorize } from "./authorize.ts";
+import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified } from "./conditional.ts";
 import type { RegistryEnv } from "./context.ts";
 
@@ -30,17 +30,16 @@ manifests.get("/v2/:name{.+}/manifests/:reference", async (c) => {
   const name = authorize(c, "pull");
   const reference = parseReference(c.req.param("reference"));
 
-  if (c.req.method === "HEAD") {
+  // Neither reads the bytes.
+  if (c.req.method === "HEAD" || c.req.header("If-None-Match") !== undefined) {
     const info = await headManifest(c.env.DB, name, reference, Date.now(), c.get("settings").gracePeriod);
     if (info === null) throw unknown(reference);
-    return isNotModified(c, info.digest)
-      ? c.body(null, 304, headersOf(info))
-      : c.body(null, 200, headersOf(info));
+    if (isNotModified(c, info.digest)) return c.body(null, 304, { ETag: etagOf(info.digest) });
+    if (c.req.method === "HEAD") return c.body(null, 200, headersOf(info));
   }
 
   const manifest = await getManifest(c.env.DB, c.env.BUCKET, name, reference);
   if (manifest === null) throw unknown(reference);
-  if (isNotModified(c, manifest.digest)) return c.body(null, 304, { ETag: etagOf(manifest.digest) });
   return c.body(manifest.content, 200, headersOf(manifest));
 });
 
@@ -58,6 +57,11 @@ function headersOf({ digest, mediaType, size }: ManifestInfo): Record<string, st
 // end-7a, end-7b: PUT /v2/<name>/manifests/<reference>?tag=<tag>&tag=<tag>
 manifests.put(
   "/v2/:name{.+}/manifests/:reference",
+  // Before the body is taken in.
+  async (c, next) => {
+    authorize(c, "push");
+    await next();
+  },
   bodyLimit({
     maxSize: MAX_MANIFEST_SIZE,
     onError: () => {
@@ -133,7 +137,7 @@ function missingEntry(digest: Digest) {
 manifests.delete("/v2/:name{.+}/manifests/:reference", async (c) => {
   const name = authorize(c, "delete");
   const reference = parseReference(c.req.param("reference"));
-  if (!c.get("settings").allowDelete) throw new RegistryError("UNSUPPORTED", "deletion is switched off here");
+  requireDeletion(c);
 
   const deleted = isDigestReference(reference)
     ? await deleteManifest(c.env.DB, name, reference)

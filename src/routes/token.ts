@@ -4,12 +4,15 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Access, Scope } from "../auth/access.ts";
 import { logIn } from "../auth/authenticate.ts";
-import { TOKEN_PATH, usesTokens } from "../auth/challenge.ts";
+import { TOKEN_PATH, unauthorized, usesTokens } from "../auth/challenge.ts";
 import { fingerprint, issueToken, TOKEN_LIFETIME } from "../auth/tokens.ts";
 import { ACTIONS, type Action } from "../auth/user-entry.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName } from "../oci/reference.ts";
 import { type Context, callerOf, type RegistryEnv } from "./context.ts";
+
+/** Docker's scope for the catalog, of which everybody sees what they may pull. */
+const CATALOG = "registry:catalog:*";
 
 const MAX_FORM = 64 * 1024;
 const MAX_SCOPES = 100;
@@ -24,7 +27,16 @@ token.use(TOKEN_PATH, async (c, next) => {
 });
 
 // GET /v2/token?service=&scope=&scope=; account, client_id and offline_token change nothing
-token.get(TOKEN_PATH, (c) => answer(c, c.get("access"), c.req.queries("scope") ?? []));
+token.get(TOKEN_PATH, (c) => {
+  const access = c.get("access");
+  // Or a token would renew itself for ever.
+  if (access.byToken) {
+    throw unauthorized("a token does not get another: send the password", {
+      ...{ settings: c.get("settings"), url: c.req.url, scope: null, error: null },
+    });
+  }
+  return answer(c, access, c.req.queries("scope") ?? []);
+});
 
 // POST /v2/token with grant_type=password
 token.post(
@@ -53,9 +65,11 @@ token.post(
 /** A refresh token is never among it: docker would keep that in place of the password. */
 async function answer(c: Context, access: Access, requested: string[]): Promise<Response> {
   const now = Date.now();
-  const scopes = grantedOf(access, requested);
+  const wanted = splitScopes(requested);
+  const scopes = grantedOf(access, wanted);
+  const catalog = wanted.includes(CATALOG);
   const entry = access.entry === null ? null : fingerprint(access.entry);
-  const signed = await issueToken(c.env, { user: access.user, entry, scopes }, now);
+  const signed = await issueToken(c.env, { user: access.user, entry, carried: { scopes, catalog } }, now);
   return c.json(
     {
       token: signed,
@@ -63,19 +77,27 @@ async function answer(c: Context, access: Access, requested: string[]): Promise<
       token_type: "Bearer",
       expires_in: TOKEN_LIFETIME,
       issued_at: new Date(now).toISOString(),
-      scope: scopes.map(({ name, actions }) => `repository:${name}:${actions.join(",")}`).join(" "),
+      scope: [
+        ...scopes.map(({ name, actions }) => `repository:${name}:${actions.join(",")}`),
+        ...(catalog ? [CATALOG] : []),
+      ].join(" "),
     },
     200,
     { "Cache-Control": "no-store" },
   );
 }
 
-/** Of what was asked for, what the caller has. */
-function grantedOf(access: Access, requested: string[]): Scope[] {
+/** One parameter may hold several. */
+function splitScopes(requested: string[]): string[] {
   const wanted = requested.flatMap((scope) => scope.split(" ")).filter((scope) => scope !== "");
   if (wanted.length > MAX_SCOPES) {
     throw new RegistryError("UNSUPPORTED", `one token takes at most ${MAX_SCOPES} scopes`, { status: 400 });
   }
+  return wanted;
+}
+
+/** Of what was asked for, what the caller has. */
+function grantedOf(access: Access, wanted: string[]): Scope[] {
   return wanted
     .map(parseScope)
     .filter((scope) => scope !== null)

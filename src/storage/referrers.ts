@@ -24,6 +24,9 @@ interface ReferrerRow {
   annotations: string | null;
 }
 
+/** How many manifests a page may look into for annotations that are too large for a row; each is a query. */
+const MAX_LOOKUPS = 50;
+
 export interface ReferrersPage {
   descriptors: ReferrerDescriptor[];
   /** Whether more follow the last one. */
@@ -46,12 +49,14 @@ export async function listReferrers(
   const rows = await findReferrers(db, repository, subject, artifactType, after ?? "", limit + 1);
   const descriptors: ReferrerDescriptor[] = [];
   let bytes = 0;
+  let lookups = 0;
   for (const row of rows.slice(0, limit)) {
+    if (row.annotations === null && ++lookups > MAX_LOOKUPS) return { descriptors, more: true };
     const annotations = await annotationsOf(db, bucket, repository, row);
     // Deleted since the rows were read.
     if (annotations === null) continue;
     const descriptor = describe(row, annotations);
-    bytes += JSON.stringify(descriptor).length;
+    bytes += new TextEncoder().encode(JSON.stringify(descriptor)).byteLength;
     if (bytes > maxBytes && descriptors.length > 0) return { descriptors, more: true };
     descriptors.push(descriptor);
   }

@@ -145,6 +145,14 @@ describe("sizes", () => {
     });
   }
 
+  test("whoever may not push is told so before the body is taken in", async () => {
+    const response = await request("PUT", "/v2/a/manifests/latest", {
+      body: new Uint8Array(5_000_000),
+      headers: { Authorization: "" },
+    });
+    expect(response.status).toBe(401);
+  });
+
   test("a byte more than 4 MiB is 413, with known and unknown length", async () => {
     const text = padded(4 * 1024 * 1024 + 1);
     for (const body of [bytesOf(text), streamOf([bytesOf(text)])]) {

@@ -12,6 +12,7 @@ describe("ALLOW_DELETE", () => {
     for (const path of ["manifests/latest", `manifests/${digest}`, `blobs/${sha256("config")}`]) {
       const response = await request("DELETE", `/v2/a/${path}`);
       expect([response.status, await codesOf(response)]).toEqual([405, ["UNSUPPORTED"]]);
+      expect(response.headers.get("Allow")).toBe("GET, HEAD");
     }
     expect((await request("GET", "/v2/a/manifests/latest")).status).toBe(200);
   });

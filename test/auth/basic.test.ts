@@ -205,6 +205,27 @@ describe("failed logins", () => {
     vi.restoreAllMocks();
   });
 
+  test("cost no more than the limit when they come in a burst, and a right guess among them is refused", async () => {
+    const user = `burst-${crypto.randomUUID()}`;
+    await addUser(user);
+    const from = { "CF-Connecting-IP": "192.0.2.40" };
+    const guess = (password: string) =>
+      request("GET", "/v2/", { headers: { Authorization: basic(user, password), ...from } });
+    const guesses = Array.from({ length: 40 }, (_, index) => guess(`wrong ${index}`));
+    const [right] = (await Promise.all([...guesses, guess("secret")])).slice(-1);
+    expect(right?.status).toBe(429);
+    expect(bcryptRuns).toBeLessThanOrEqual(11);
+  });
+
+  test("of one IPv6 network are counted together", async () => {
+    const statuses: number[] = [];
+    for (let index = 0; index < 14; index++) {
+      statuses.push(...(await fail(`v6-${crypto.randomUUID()}`, 1, `2001:db8::${index}`)));
+    }
+    expect(statuses.at(-1)).toBe(429);
+    expect((await fail(`v6-${crypto.randomUUID()}`, 1, "2001:db8:0:1::1")).at(-1)).toBe(401);
+  });
+
   test("of one address are counted over all users", async () => {
     const statuses: number[] = [];
     for (let index = 0; index < 14; index++)

@@ -18,7 +18,10 @@ describe("globs", () => {
     expect(no.filter((name) => glob?.matches(name))).toEqual([]);
   });
 
-  test.each(["", "A", "a b", "/a", "a/", "***", "a[b]", "(a|b)", "é", "a\n"])("%j is none", (pattern) => {
-    expect(parseGlob(pattern)).toBe(null);
-  });
+  test.each(["", "A", "a b", "/a", "a/", "***", "a[b]", "(a|b)", "é", "a\n", "a//b", "*a*a*a*a"])(
+    "%j is none",
+    (pattern) => {
+      expect(parseGlob(pattern)).toBe(null);
+    },
+  );
 });

@@ -157,6 +157,29 @@ describe("users", () => {
     expect((await use(anonymous, "POST", "/v2/_berth/gc")).status).toBe(401);
     expect((await request("POST", "/v2/_berth/gc")).status).toBe(200);
   });
+
+  test("an administrator's token carries what it is for, and no more", async () => {
+    const { token } = await getToken("?scope=repository:team/app:pull", basic("admin"));
+    expect((await use(token, "GET", "/v2/team/app/tags/list")).status).toBe(200);
+    expect((await use(token, "POST", "/v2/_berth/gc")).status).toBe(403);
+    expect((await use(token, "GET", "/v2/library/busybox/tags/list")).status).toBe(401);
+    const catalog = await use(token, "GET", "/v2/_catalog");
+    expect(catalog.headers.get("WWW-Authenticate")).toContain('scope="registry:catalog:*"');
+    expect(catalog.status).toBe(401);
+  });
+
+  test("a token does not get another", async () => {
+    const { token } = await getToken("?scope=repository:team/app:pull", basic("alice"));
+    const response = await use(token, "GET", "/v2/token?scope=repository:team/app:pull");
+    expect([response.status, response.headers.get("WWW-Authenticate")?.slice(0, 5)]).toEqual([401, "Basic"]);
+  });
+
+  test("a token for a hundred long names is taken", async () => {
+    const names = Array.from({ length: 100 }, (_, index) => `team/${"x".repeat(100)}-${index}`);
+    const query = names.map((name) => `scope=repository:${name}:pull,push`).join("&");
+    const { token } = await getToken(`?${query}`, basic("alice"));
+    expect((await use(token, "GET", `/v2/${names[99]}/tags/list`)).status).toBe(404);
+  });
 });
 
 describe("the token endpoint", () => {
@@ -207,7 +230,8 @@ describe("the token endpoint", () => {
       const response = await request("GET", `/v2/token?scope=repository:${name}:pull`);
       expect([name, response.status, await codesOf(response)]).toEqual([name, 400, ["NAME_INVALID"]]);
     }
-    for (const scope of ["registry:catalog:*", "nonsense", "a:b:c:d", "::", "repository:a"]) {
+    expect((await getToken("?scope=registry:catalog:*")).scope).toBe("registry:catalog:*");
+    for (const scope of ["registry:other:*", "nonsense", "a:b:c:d", "::", "repository:a"]) {
       expect((await getToken(`?scope=${scope}`, basic("admin"))).scope).toBe("");
     }
     const many = Array.from({ length: 101 }, (_, index) => `scope=repository:r${index}:pull`).join("&");

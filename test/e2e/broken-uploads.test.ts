@@ -106,6 +106,49 @@ describe("an upload whose connection breaks", () => {
   });
 });
 
+describe("a closing PUT of unknown length whose connection is reset at once", () => {
+  it("takes nothing with it that was acknowledged before", async () => {
+    const body = randomBytes(SIZE);
+    const location = await startUpload(host, name);
+    await patchUpload(host, location, body.subarray(0, 1_000_000), 0);
+    const target = `${location}?digest=${sha256(body)}`;
+    const rest = body.subarray(1_000_000);
+    await breakOff({
+      port,
+      target,
+      method: "PUT",
+      framing: "chunked",
+      body: rest,
+      sent: 500_000,
+      pause: 0,
+      ending: "reset",
+    });
+    await settled(location);
+    const offset = await uploadOffset(host, location);
+    expect(offset).toBeGreaterThanOrEqual(1_000_000);
+    await goOn(location, body, offset);
+  });
+});
+
+describe("a chunk that is refused", () => {
+  it.each(["out of order", "of an unknown session"])("%s is answered, however large it is", async (why) => {
+    const location =
+      why === "out of order"
+        ? await startUpload(host, name)
+        : `/v2/${name}/blobs/uploads/${crypto.randomUUID()}`;
+    const body = randomBytes(48 * 1024 ** 2);
+    for (let time = 0; time < 3; time++) {
+      const response = await send(`http://${host}${location}`, {
+        method: "PATCH",
+        body,
+        headers: { "Content-Range": `5-${body.byteLength + 4}` },
+      });
+      expect(response.status).toBe(why === "out of order" ? 416 : 404);
+      await response.text();
+    }
+  });
+});
+
 describe("clients that abort", () => {
   it("lose nothing that was acknowledged, and nobody else's upload suffers", async () => {
     const bodies = Array.from({ length: 8 }, () => randomBytes(5_000_000));
