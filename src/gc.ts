@@ -47,6 +47,8 @@ export interface CollectionReport {
   outcome: "complete" | "stopped" | "failed";
   error: string | null;
   taken: Record<Kind, { count: number; bytes: number }>;
+  /** Of what there may be more: the next run goes on there. */
+  unfinished: (Kind | "objects")[];
   /** R2 objects deleted. */
   objectsDeleted: number;
   entries: (Taken & { kind: Kind })[];
@@ -76,7 +78,8 @@ export async function collectGarbage(
   if (cursors === null) return null;
   const run: Run = { env, settings, dry: dryRun, report, cursors, pages: 0 };
   try {
-    report.outcome = (await takeEverything(run)) ? "complete" : "stopped";
+    await takeEverything(run);
+    report.outcome = report.unfinished.length === 0 ? "complete" : "stopped";
   } catch (error) {
     report.outcome = "failed";
     report.error = String(error);
@@ -111,52 +114,52 @@ function newReport(dryRun: boolean): CollectionReport {
     outcome: "complete",
     error: null,
     taken: taken as CollectionReport["taken"],
+    unfinished: [],
     objectsDeleted: 0,
     entries: [],
   };
 }
 
-/** @returns false when the budget was used up before */
-async function takeEverything(run: Run): Promise<boolean> {
+async function takeEverything(run: Run): Promise<void> {
   const { env, settings, dry } = run;
   const { DB, BUCKET } = env;
   const now = Date.now();
   const cut = now - settings.gracePeriod;
   const limit = dry ? DRY_PAGE : PAGE;
   // 1. Manifests that the policy gives up. The other steps keep half of the budget.
-  const walked = await takeUnwanted(run, now, cut);
+  await takeUnwanted(run, now, cut);
   // 2. Links that no manifest uses, then 3. blobs that no repository sees.
-  if (!(await walk(run, "links", () => takeLinks(DB, cut, limit, dry)))) return false;
-  if (!(await walk(run, "blobs", () => takeBlobs(DB, cut, limit, dry)))) return false;
+  await walk(run, "links", () => takeLinks(DB, cut, limit, dry));
+  await walk(run, "blobs", () => takeBlobs(DB, cut, limit, dry));
   // 4. Objects that no row names.
   const old = now - settings.orphanAge;
   const orphans = (after: string | null) => takeOrphans(DB, BUCKET, after, old, now, dry);
   await walk(run, "orphans", orphans, MAX_ORPHAN_PAGES);
   // 5. Repositories that hold nothing.
-  if (!(await walk(run, "repositories", (after) => takeRepositories(DB, after, PAGE, dry)))) return false;
+  await walk(run, "repositories", (after) => takeRepositories(DB, after, PAGE, dry));
   // 6. The bytes.
-  return (dry || (await sweep(run))) && walked;
+  if (!dry) await sweep(run);
 }
 
 /** Walks through manifests until a whole walk finds none to take: an index frees what it named. */
-async function takeUnwanted(run: Run, now: number, cut: number): Promise<boolean> {
+async function takeUnwanted(run: Run, now: number, cut: number): Promise<void> {
   const { env, settings, dry, report } = run;
   const policy = {
     untaggedBefore: settings.untaggedManifests === null ? null : now - settings.untaggedManifests,
     referrersBefore: settings.deleteDanglingReferrers ? cut : null,
   };
-  if (policy.untaggedBefore === null && policy.referrersBefore === null) return true;
+  if (policy.untaggedBefore === null && policy.referrersBefore === null) return;
   for (;;) {
     const before = report.taken.manifests.count;
     const take = (after: string | null) => takeManifests(env.DB, policy, after, PAGE, dry);
-    if (!(await walk(run, "manifests", take, MAX_PAGES / 2 - run.pages))) return false;
-    if (dry || report.taken.manifests.count === before) return true;
+    const ended = await walk(run, "manifests", take, MAX_PAGES / 2 - run.pages);
+    if (!ended || dry || report.taken.manifests.count === before) return;
   }
 }
 
 /**
  * Goes through the pages of one kind of garbage, from where its walk stands.
- * @returns false when the budget was used up before the end
+ * @returns whether it came to the end; else the report says so
  */
 async function walk(
   run: Run,
@@ -164,8 +167,7 @@ async function walk(
   take: (after: string | null) => Promise<GarbagePage>,
   maxPages = MAX_PAGES,
 ): Promise<boolean> {
-  for (let pages = 0; pages < maxPages; pages++) {
-    if (!(await mayGoOn(run))) return false;
+  for (let pages = 0; pages < maxPages && (await mayGoOn(run)); pages++) {
     const page = await take(run.cursors[kind] ?? null);
     record(run.report, kind, page.taken);
     if (page.next === null) {
@@ -173,19 +175,23 @@ async function walk(
       return true;
     }
     // A dry run has taken nothing away: the same page would come again.
-    if (run.dry && page.next === "") return false;
+    if (run.dry && page.next === "") break;
     run.cursors[kind] = page.next;
   }
+  run.report.unfinished.push(kind);
   return false;
 }
 
-/** Deletes what is doomed from R2. @returns false when the budget was used up before the end */
-async function sweep(run: Run): Promise<boolean> {
-  for (;;) {
-    if (!(await mayGoOn(run))) return false;
-    const { deleted, more } = await sweepDoomed(run.env.DB, run.env.BUCKET);
-    run.report.objectsDeleted += deleted;
-    if (!more) return true;
+/** Deletes what is doomed from R2. */
+async function sweep(run: Run): Promise<void> {
+  for (let more = true; more; ) {
+    if (!(await mayGoOn(run))) {
+      run.report.unfinished.push("objects");
+      return;
+    }
+    const page = await sweepDoomed(run.env.DB, run.env.BUCKET);
+    run.report.objectsDeleted += page.deleted;
+    more = page.more;
   }
 }
 

@@ -35,9 +35,18 @@ interface Report {
   outcome: string;
   error: string | null;
   taken: Record<string, { count: number; bytes: number }>;
+  unfinished: string[];
   objectsDeleted: number;
   entries: { kind: string; repository: string | null; digest: string | null; bytes: number }[];
 }
+
+const SINGULAR: Readonly<Record<string, string>> = {
+  manifests: "manifest",
+  links: "link",
+  blobs: "blob",
+  orphans: "orphan",
+  repositories: "repository",
+};
 
 const program = new Command("gc")
   .description("Collects garbage in a Berth registry, while it is in use.")
@@ -114,7 +123,7 @@ function print(report: Report): void {
   for (const { kind, repository, digest, bytes } of report.entries) {
     const size = bytes > 0 ? formatSize(bytes) : "";
     console.log(
-      [kind.replace(/s$/, "").padEnd(10), digest ?? "", repository ?? "", size].join("  ").trimEnd(),
+      [(SINGULAR[kind] ?? kind).padEnd(10), digest ?? "", repository ?? "", size].join("  ").trimEnd(),
     );
   }
   const named = Object.values(report.taken).reduce((sum, { count }) => sum + count, 0);
@@ -136,5 +145,7 @@ function printLine(report: Report): void {
   console.log(
     `${new Date(report.startedAt).toISOString()}  ${report.outcome} in ${seconds} s, ${what} ${formatSize(bytes)}${why}`,
   );
-  if (report.outcome === "stopped") console.log("There is more: the next run goes on.");
+  if (report.unfinished.length > 0) {
+    console.log(`There may be more: ${report.unfinished.join(", ")}. The next run goes on there.`);
+  }
 }

@@ -9,13 +9,58 @@ import { breakNext, interleave } from "../support/faults.ts";
 import { pushImage } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
 import { codesOf, pullBlob, pushBlob, request, sha256 } from "../support/registry.ts";
+import { setVariables } from "../support/settings.ts";
 import { age, collect } from "./support.ts";
 
 async function runs(): Promise<CollectionReport[]> {
   return ((await (await request("GET", "/v2/_berth/gc")).json()) as { runs: CollectionReport[] }).runs;
 }
 
+describe("what a run does not come to the end of", () => {
+  test("is named by a dry run, which goes on to the other kinds", async () => {
+    await env.DB.prepare("INSERT INTO repositories (name) VALUES ('big')").run();
+    for (let page = 0; page < 11; page++) {
+      const list = JSON.stringify(Array.from({ length: 1000 }, (_, index) => page * 1000 + index));
+      const statements = [
+        `INSERT INTO blobs (digest, object_key, size, used_at)
+         SELECT 'sha256:' || value, 'blobs/' || value, 7, 1 FROM json_each(?1)`,
+        `INSERT INTO repository_blobs (repository_id, digest, used_at)
+         SELECT repositories.id, 'sha256:' || value, 1 FROM repositories JOIN json_each(?1)`,
+      ];
+      await env.DB.batch(statements.map((sql) => env.DB.prepare(sql).bind(list)));
+    }
+    const report = await collect(true);
+    expect([report.outcome, report.unfinished]).toEqual(["stopped", ["links", "blobs"]]);
+    expect(report.taken.blobs.count).toBe(10_000);
+  });
+
+  test("is gone on with by the next run", async () => {
+    const insert = env.DB.prepare(
+      "INSERT INTO repositories (name) SELECT 'empty' || value FROM json_each(?1)",
+    );
+    for (let page = 0; page < 101; page++) {
+      await insert
+        .bind(JSON.stringify(Array.from({ length: 1000 }, (_, index) => page * 1000 + index)))
+        .run();
+    }
+    const first = await collect();
+    expect([first.outcome, first.unfinished]).toEqual(["stopped", ["repositories", "objects"]]);
+    const second = await collect();
+    expect([second.outcome, first.taken.repositories.count + second.taken.repositories.count]).toEqual([
+      "complete",
+      101_000,
+    ]);
+  });
+});
+
 describe("the lease", () => {
+  test("is not taken where a setting makes no sense", async () => {
+    setVariables({ GRACE_PERIOD: "soon" });
+    await expect(collect()).rejects.toThrow("GRACE_PERIOD");
+    setVariables();
+    expect((await collect()).outcome).toBe("complete");
+  });
+
   test("two runs never overlap: the second is told so, and takes nothing", async () => {
     let second: Response | undefined;
     interleave("BUCKET.list", async () => {
@@ -122,6 +167,15 @@ test("cron runs it", async () => {
 });
 
 describe("cost", () => {
+  test("looking for orphans reads a few rows an object, and no more than its pages a run", async () => {
+    for (let index = 0; index < 40; index++) await pushBlob("a", `layer ${index}`);
+    setVariables({ ORPHAN_AGE: "2s", UPLOAD_EXPIRY: "1s" });
+    await new Promise((resolve) => setTimeout(resolve, 2100));
+    const costs = await measure(() => collect());
+    expect(costs.r2).toEqual({ list: 1 });
+    expect(costs.rowsRead).toBeLessThanOrEqual(40 * 3 + 60);
+  });
+
   test("with no garbage, rows read do not grow with the live manifests of a repository", async () => {
     const idle = async () => (await measure(() => collect())).rowsRead;
     await pushImage("a", "t0", "config", ["layer 0"]);

@@ -52,7 +52,8 @@ try {
   await service.stop();
   const left = await inspect();
   print(left);
-  failed = world.losses.length > 0 || left.dangling > 0 || left.orphans > 0 || world.counts.pushes === 0;
+  failed = complaints(left).length > 0;
+  for (const complaint of complaints(left)) console.error(complaint);
 } catch (error) {
   console.error(error);
 } finally {
@@ -119,6 +120,23 @@ function storageConfig(): string {
     whole.replace(/\[\[(durable_objects\.bindings|migrations)\]\][^[]*(\[[^[]*\]\n)?/g, ""),
   );
   return path;
+}
+
+/** Why the soak has failed: also when it proves nothing. */
+function complaints(left: { objects: number; dangling: number; orphans: number }): string[] {
+  const { counts, collections, losses, images } = world;
+  const needed = new Set([...images].flatMap(({ blobs }) => blobs)).size;
+  const checks: [failed: boolean, why: string][] = [
+    [losses.length > 0, "something was lost"],
+    [left.dangling > 0, "rows without an object"],
+    [left.orphans > 0, "objects without a row"],
+    [left.objects !== needed, `${left.objects} objects are left, ${needed} are needed`],
+    [collections.failures > 0, "collections failed"],
+    [collections.runs < seconds / 10 || collections.objects === 0, "hardly anything was collected"],
+    [counts.pushes === 0 || counts.pulls === 0, "hardly anything was pushed or pulled"],
+    [counts.tooSlow > counts.pushes, "most pushes were too slow to prove anything"],
+  ];
+  return checks.filter(([failed]) => failed).map(([, why]) => why);
 }
 
 function print(left: { objects: number; dangling: number; orphans: number }): void {

@@ -1,6 +1,7 @@
 /** Breaks a binding on purpose: a call fails before it is made, or after it was made with its answer lost. */
 
-type When = "before" | "after";
+/** "never" lets a call pass. */
+type When = "before" | "after" | "never";
 
 const faults = new Map<string, When[]>();
 
@@ -10,6 +11,11 @@ const faults = new Map<string, When[]>();
  */
 export function breakNext(call: string, ...when: When[]): void {
   faults.set(call, [...(faults.get(call) ?? []), ...when]);
+}
+
+/** Whether all that was to be broken, or to happen in between, has been. */
+export function allHappened(): boolean {
+  return [...faults.values()].every((left) => left.length === 0) && pauses.size === 0;
 }
 
 export function healAll(): void {
@@ -29,10 +35,14 @@ export async function throughFaults<T>(call: string, run: () => Promise<T>): Pro
 
 const pauses = new Map<string, () => Promise<void>>();
 
-/** Runs `meanwhile` once, before the next call of a binding's method goes on: a race, forced. */
-export function interleave(call: string, meanwhile: () => Promise<unknown>): void {
+/**
+ * Runs `meanwhile` once, before a later call of a binding's method goes on: a race, forced.
+ * @param after how many calls pass first
+ */
+export function interleave(call: string, meanwhile: () => Promise<unknown>, after = 0): void {
   pauses.set(call, async () => {
     pauses.delete(call);
-    await meanwhile();
+    if (after > 0) interleave(call, meanwhile, after - 1);
+    else await meanwhile();
   });
 }
