@@ -1,6 +1,8 @@
 /** What the users' KV namespace holds, made and changed: see auth/user-entry.ts for how the Worker reads it. */
 
 import { hash } from "bcryptjs";
+import { parseGlob } from "../auth/globs.ts";
+import { ACTIONS, isBcryptHash, isUserName, parseUserEntry } from "../auth/user-entry.ts";
 import { badInput } from "./failure.ts";
 
 /** About 85 ms a check on Cloudflare. */
@@ -8,11 +10,6 @@ const COST = 10;
 
 /** bcrypt reads no further. Bytes. */
 const MAX_PASSWORD = 72;
-
-const ACTIONS = ["pull", "push", "delete"];
-const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
-const USER_NAME = /^[A-Za-z0-9_][A-Za-z0-9._@+-]{0,127}$/;
-const GLOB = /^[a-z0-9*](?:[a-z0-9._/*-]{0,253}[a-z0-9*])?$/;
 
 export interface Grant {
   repositories: string[];
@@ -37,7 +34,7 @@ export async function hashPassword(password: string): Promise<string> {
 
 /** @throws Failure */
 export function checkName(name: string): string {
-  if (USER_NAME.test(name)) return name;
+  if (isUserName(name)) return name;
   throw badInput(
     "A user name has letters, digits and . _ @ + -, at most 128, and begins with a letter or digit.",
   );
@@ -46,12 +43,13 @@ export function checkName(name: string): string {
 /** @throws Failure when a pattern or an action is none */
 export function grantOf(repositories: string[], actions: string[]): Grant {
   for (const pattern of repositories) {
-    if (!GLOB.test(pattern) || pattern.includes("***")) {
+    if (parseGlob(pattern) === null) {
       throw badInput(`${pattern} matches no repository: write it like team/app, team/* or team/**.`);
     }
   }
   for (const action of actions) {
-    if (!ACTIONS.includes(action)) throw badInput(`${action} is no action: use ${ACTIONS.join(", ")}.`);
+    if (!(ACTIONS as readonly string[]).includes(action))
+      throw badInput(`${action} is no action: use ${ACTIONS.join(", ")}.`);
   }
   return { repositories, actions };
 }
@@ -63,29 +61,30 @@ export function format(hash: string, entry: Omit<Entry, "hash"> | null): string 
 
 /** @returns null when the entry is malformed: the Worker lets such a user do nothing */
 export function parse(value: string): { hash: string; rights: Omit<Entry, "hash"> | null } | null {
-  if (BCRYPT.test(value)) return { hash: value, rights: null };
-  try {
-    const { hash, access = [], admin = false } = JSON.parse(value) as Entry;
-    return BCRYPT.test(hash) ? { hash, rights: { access, admin } } : null;
-  } catch {
-    return null;
-  }
+  const parsed = parseUserEntry(value);
+  if (parsed === null) return null;
+  if (isBcryptHash(value)) return { hash: value, rights: null };
+  const access = parsed.grants.map(({ repositories, actions }) => ({
+    repositories: repositories.map(({ pattern }) => pattern),
+    actions,
+  }));
+  return { hash: parsed.hash, rights: { access, admin: parsed.admin } };
 }
 
 /** For people. */
 export function describeRights(value: string): string {
   const parsed = parse(value);
-  if (parsed === null) return "malformed: may do nothing";
-  if (parsed.rights === null) return "everything";
+  if (parsed === null) return "do nothing: the entry is malformed";
+  if (parsed.rights === null) return "do everything";
   const grants = parsed.rights.access.map(
     ({ repositories, actions }) => `${actions.join(", ")} in ${repositories.join(", ")}`,
   );
   if (parsed.rights.admin) grants.push("administrator");
-  return grants.join("; ") || "nothing";
+  return grants.join("; ") || "do nothing";
 }
 
 export interface Imported {
-  /** User → bare hash: all rights. */
+  /** User → hash. */
   users: Map<string, string>;
   /** What was not taken, and why. */
   refused: { line: number; reason: string }[];
@@ -100,8 +99,8 @@ export function readHtpasswd(text: string): Imported {
     const [name, hash] = [line.slice(0, colon), line.slice(colon + 1).trim()];
     const refuse = (reason: string) => imported.refused.push({ line: index + 1, reason });
     if (colon < 0) refuse("no colon");
-    else if (!USER_NAME.test(name)) refuse("not a user name");
-    else if (!BCRYPT.test(hash)) refuse("not bcrypt: make it with htpasswd -B");
+    else if (!isUserName(name)) refuse("not a user name");
+    else if (!isBcryptHash(hash)) refuse("not bcrypt of cost 4 to 15: make it with htpasswd -B");
     else imported.users.set(name, hash);
   }
   return imported;

@@ -55,7 +55,7 @@ command("grant <name>", "add to a user's rights")
   .option("--actions <action...>", "what: pull, push, delete")
   .option("--admin", "make the user an administrator")
   .action(grant);
-command("import <file>", "take the users of an htpasswd file (bcrypt only), with all rights").action(
+command("import <file>", "take the users of an htpasswd file (bcrypt only); new ones have all rights").action(
   importFile,
 );
 
@@ -138,8 +138,16 @@ async function existing(store: UserStore, name: string) {
 
 async function importFile(file: string, options: Options): Promise<void> {
   const { users, refused } = readHtpasswd(await readFile(file, "utf8"));
-  if (users.size > 0) await open(options).put(users);
-  for (const name of users.keys()) console.log(`${name}: taken, may do everything`);
+  const store = open(options);
+  const existing = new Set(await store.list());
+  const entries = new Map<string, string>();
+  for (const [name, hash] of users) {
+    // Rights that a user has been given stay; only the password is taken.
+    const before = existing.has(name) ? parse((await store.get(name)) ?? "") : null;
+    entries.set(name, format(hash, before?.rights ?? null));
+  }
+  if (entries.size > 0) await store.put(entries);
+  for (const [name, entry] of entries) console.log(`${name}: taken, may ${describeRights(entry)}`);
   for (const { line, reason } of refused) console.error(`line ${line}: not taken, ${reason}`);
   if (refused.length > 0) process.exitCode = EXIT.input;
 }

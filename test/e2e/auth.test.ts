@@ -195,6 +195,15 @@ describe("npm run user", () => {
       env: { ...env, INPUT: input },
     });
 
+  it("keeps the rights that a user has when an htpasswd file brings another password", async () => {
+    const added = await user("pw", "add", "limited", "--repositories", "team/**", "--actions", "pull");
+    expect(added.stdout).toBe("limited may pull in team/**.\n");
+    const file = join(env.BERTH_STATE, "limited");
+    writeFileSync(file, "limited:$2y$05$abcdefghijklmnopqrstuuVZxC3HnFwkQ1cQyTn0u9dEkT2m3V8Ge\n");
+    expect((await user("", "import", file)).stdout).toBe("limited: taken, may pull in team/**\n");
+    await user("", "remove", "limited");
+  });
+
   it("takes an htpasswd file, and says which lines it did not take", async () => {
     const file = join(env.BERTH_STATE, "users");
     const hash = "$2y$05$abcdefghijklmnopqrstuuVZxC3HnFwkQ1cQyTn0u9dEkT2m3V8Ge";
@@ -204,7 +213,7 @@ describe("npm run user", () => {
     expect(stderr).toContain("line 3: not taken, not bcrypt");
     expect(stderr).toContain("line 5: not taken, no colon");
     expect(stderr).toContain("line 6: not taken, not bcrypt");
-    expect((await user("", "list")).stdout).toBe("bob: everything\n");
+    expect((await user("", "list")).stdout).toBe("bob: do everything\n");
   });
 
   it.each([
