@@ -24,8 +24,8 @@ const MAX_PAGES = 200;
 /** Of these, pages of objects in search of orphans. The walk goes on in the next run. */
 const MAX_ORPHAN_PAGES = 20;
 
-/** A cron run has 15 minutes. Milliseconds. */
-const MAX_DURATION = 10 * 60_000;
+/** A cron run has 15 minutes, and who calls waits no longer than 5 for an answer. Milliseconds. */
+const MAX_DURATION = 4 * 60_000;
 
 /** A run that has died is overtaken after this. Milliseconds. */
 const LEASE = 2 * 60_000;
