@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { authenticate } from "./auth/authenticate.ts";
 import { readSettings } from "./config.ts";
+import { log } from "./log.ts";
 import { RegistryError } from "./oci/errors.ts";
 import { base } from "./routes/base.ts";
 import { blobs } from "./routes/blobs.ts";
@@ -59,21 +60,10 @@ app.notFound((c) =>
 
 app.onError((error, c) => {
   if (error instanceof RegistryError) return respond(c, error);
-  console.error(
-    JSON.stringify({
-      event: "unexpected-error",
-      method: c.req.method,
-      path: c.req.path,
-      error: describe(error),
-    }),
-  );
+  log("unexpected-error", { method: c.req.method, path: c.req.path, error }, "error");
   return c.json({ errors: [{ code: "UNKNOWN", message: "internal error; it has been logged" }] }, 500);
 });
 
 function respond(c: Context, error: RegistryError): Response {
   return c.json({ errors: error.entries }, error.status as 400, error.headers);
-}
-
-function describe(error: Error): string {
-  return error.cause === undefined ? String(error.stack) : `${error.stack}\ncaused by ${error.cause}`;
 }

@@ -1,6 +1,6 @@
 /** The Worker's variables as typed settings. A wrong one fails loudly, at the first request. */
 
-import { type Glob, parseGlob } from "./auth/globs.ts";
+import { type Glob, parseGlob } from "./oci/globs.ts";
 
 export interface Settings {
   /** What signs tokens, the newest first; none when the database's keys do. */

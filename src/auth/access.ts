@@ -1,6 +1,6 @@
 /** What a caller may do: rights, and where it came with a token, the part of them that the token carries. */
 
-import type { Glob } from "./globs.ts";
+import type { Glob } from "../oci/globs.ts";
 import type { Action, Grant, UserEntry } from "./user-entry.ts";
 
 /** What a token carries for one repository. */

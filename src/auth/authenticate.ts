@@ -1,6 +1,7 @@
 /** Who is calling. */
 
 import type { Settings } from "../config.ts";
+import { log } from "../log.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { getUserEntry } from "../storage/users.ts";
 import { Access } from "./access.ts";
@@ -82,7 +83,7 @@ async function findUser({ env }: Caller, user: string): Promise<{ entry: string;
   const entry = await getUserEntry(env.USERS, user);
   if (entry === null) return null;
   const parsed = parseUserEntry(entry);
-  if (parsed === null) console.error(JSON.stringify({ event: "malformed-user-entry", user }));
+  if (parsed === null) log("malformed-user-entry", { user }, "error");
   return parsed && { entry, parsed };
 }
 

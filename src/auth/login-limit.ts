@@ -3,6 +3,8 @@
  * without counting, so only failures are counted; each isolate counts them itself as well, at once.
  */
 
+import { log } from "../log.ts";
+
 /** As in wrangler.toml. */
 const LIMIT = 10;
 
@@ -45,7 +47,7 @@ async function mayFail(limiter: RateLimit, key: string): Promise<boolean> {
   try {
     return (await limiter.limit({ key })).success;
   } catch (error) {
-    console.error(JSON.stringify({ event: "login-limiter-failed", error: String(error) }));
+    log("login-limiter-failed", { error }, "error");
     return true;
   }
 }

@@ -1,6 +1,6 @@
 /** What KV holds for a user: a bcrypt hash as `htpasswd -B` prints it, or JSON with rights. */
 
-import { type Glob, parseGlob } from "./globs.ts";
+import { type Glob, parseGlob } from "../oci/globs.ts";
 
 export const ACTIONS = ["pull", "push", "delete"] as const;
 export type Action = (typeof ACTIONS)[number];

@@ -1,8 +1,8 @@
 /** What the users' KV namespace holds, made and changed: see auth/user-entry.ts for how the Worker reads it. */
 
 import { hash } from "bcryptjs";
-import { parseGlob } from "../auth/globs.ts";
 import { ACTIONS, isBcryptHash, isUserName, parseUserEntry } from "../auth/user-entry.ts";
+import { parseGlob } from "../oci/globs.ts";
 import { badInput } from "./failure.ts";
 
 /** About 85 ms a check on Cloudflare. */

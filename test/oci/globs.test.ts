@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseGlob } from "../../src/auth/globs.ts";
+import { parseGlob } from "../../src/oci/globs.ts";
 
 describe("globs", () => {
   test.each([
