@@ -14,8 +14,10 @@ import { manifests } from "./routes/manifests.ts";
 import { referrers } from "./routes/referrers.ts";
 import { tags } from "./routes/tags.ts";
 import { token } from "./routes/token.ts";
+import { requireMigrated, unavailable } from "./routes/unavailable.ts";
 import { uploadStart } from "./routes/upload-start.ts";
 import { uploads } from "./routes/uploads.ts";
+import { Unavailable } from "./storage/retry.ts";
 
 export const app = new Hono<RegistryEnv>();
 
@@ -24,6 +26,8 @@ app.use(async (c, next) => {
   await next();
   c.header("Docker-Distribution-Api-Version", "registry/2.0");
 });
+
+app.use(requireMigrated);
 
 // Who is calling. What they may do is for each handler to ask: it knows the repository and the action.
 app.use(async (c, next) => {
@@ -60,6 +64,10 @@ app.notFound((c) =>
 
 app.onError((error, c) => {
   if (error instanceof RegistryError) return respond(c, error);
+  if (error instanceof Unavailable) {
+    log("not-available", { method: c.req.method, path: c.req.path, error }, "warn");
+    return respond(c, unavailable());
+  }
   log("unexpected-error", { method: c.req.method, path: c.req.path, error }, "error");
   return c.json({ errors: [{ code: "UNKNOWN", message: "internal error; it has been logged" }] }, 500);
 });

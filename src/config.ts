@@ -15,6 +15,8 @@ export interface Settings {
   untaggedManifests: number | null;
   /** Whether referrers go when their subject has gone. */
   deleteDanglingReferrers: boolean;
+  /** How long the bytes of what was deleted are kept. Milliseconds. */
+  deletedBytesKept: number;
   /** Age at which an R2 object that no row names is an orphan. Milliseconds. */
   orphanAge: number;
   /** How long an upload session may lie idle. Milliseconds. */
@@ -33,6 +35,8 @@ export function readSettings(env: Env & { TOKEN_SECRET?: string }): Settings {
     gracePeriod: duration("GRACE_PERIOD", env.GRACE_PERIOD),
     untaggedManifests: untaggedManifests(env),
     deleteDanglingReferrers: flag("DELETE_DANGLING_REFERRERS", env.DELETE_DANGLING_REFERRERS),
+    deletedBytesKept:
+      env.DELETED_BYTES_KEPT === "0" ? 0 : duration("DELETED_BYTES_KEPT", env.DELETED_BYTES_KEPT),
     orphanAge: orphanAge(env),
     uploadExpiry: duration("UPLOAD_EXPIRY", env.UPLOAD_EXPIRY),
     maxChunk: bytes("MAX_CHUNK", env.MAX_CHUNK),

@@ -1,6 +1,9 @@
 /** The specification's error codes, and the one error that the registry answers a client's mistake with. */
 
-/** Every code of the specification ("Error Codes"), with the status it has unless a thrower says otherwise. */
+/**
+ * Every code of the specification ("Error Codes"), with the status it has unless a thrower says otherwise. The
+ * specification has none for 5XX; UNAVAILABLE is distribution's.
+ */
 export const ERROR_STATUS = {
   BLOB_UNKNOWN: 404,
   BLOB_UPLOAD_INVALID: 400,
@@ -16,6 +19,7 @@ export const ERROR_STATUS = {
   DENIED: 403,
   UNSUPPORTED: 405,
   TOOMANYREQUESTS: 429,
+  UNAVAILABLE: 503,
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_STATUS;

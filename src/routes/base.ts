@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import type { RepositoryName } from "../oci/reference.ts";
 import { listRepositories } from "../storage/repositories.ts";
+import { openStores } from "../storage/stores.ts";
 import { requireCatalog, requireCredentials } from "./authorize.ts";
 import type { Context, RegistryEnv } from "./context.ts";
 import { cutPage, type Page, parsePage } from "./pagination.ts";
@@ -32,10 +33,10 @@ base.get("/v2/_catalog", async (c) => {
 /** Those that the caller may pull from, one more than the page has. */
 async function listPullable(c: Context, { after, limit }: Page): Promise<RepositoryName[]> {
   const access = c.get("access");
-  if (access.pullsEverything) return listRepositories(c.env.DB, after, limit + 1);
+  if (access.pullsEverything) return listRepositories(openStores(c.env).db, after, limit + 1);
   const names: RepositoryName[] = [];
   for (let last = after; ; ) {
-    const read = await listRepositories(c.env.DB, last, LOOKED_THROUGH);
+    const read = await listRepositories(openStores(c.env).db, last, LOOKED_THROUGH);
     names.push(...read.filter((name) => access.holds("pull", name)));
     if (read.length < LOOKED_THROUGH || names.length > limit) return names.slice(0, limit + 1);
     last = read.at(-1) ?? null;

@@ -6,9 +6,11 @@ import { RegistryError } from "../oci/errors.ts";
 import { parseRange } from "../oci/range.ts";
 import type { RepositoryName } from "../oci/reference.ts";
 import { getBlob, headBlob, unlinkBlob } from "../storage/blobs.ts";
+import { openStores } from "../storage/stores.ts";
 import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified, rangeHeader } from "./conditional.ts";
 import type { Context, RegistryEnv } from "./context.ts";
+import { relianceOf } from "./reliance.ts";
 
 export const blobs = new Hono<RegistryEnv>();
 
@@ -18,7 +20,7 @@ blobs.get("/v2/:name{.+}/blobs/:digest", async (c) => {
   const digest = parseDigest(c.req.param("digest"));
   if (c.req.method === "HEAD" || isNotModified(c, digest)) return headResponse(c, name, digest);
 
-  const blob = await getBlob(c.env.DB, c.env.BUCKET, name, digest, (size) =>
+  const blob = await getBlob(openStores(c.env), name, digest, (size) =>
     parseRange(rangeHeader(c, digest), size),
   );
   if (blob === null) throw unknown(digest);
@@ -31,7 +33,7 @@ blobs.get("/v2/:name{.+}/blobs/:digest", async (c) => {
 });
 
 async function headResponse(c: Context, name: RepositoryName, digest: Digest) {
-  const size = await headBlob(c.env.DB, name, digest, Date.now(), c.get("settings").gracePeriod);
+  const size = await headBlob(openStores(c.env).db, name, digest, relianceOf(c, name));
   if (size === null) throw unknown(digest);
   return isNotModified(c, digest)
     ? c.body(null, 304, { ETag: etagOf(digest) })
@@ -57,7 +59,7 @@ blobs.delete("/v2/:name{.+}/blobs/:digest", async (c) => {
   const digest = parseDigest(c.req.param("digest"));
   requireDeletion(c);
 
-  const outcome = await unlinkBlob(c.env.DB, name, digest);
+  const outcome = await unlinkBlob(openStores(c.env).db, name, digest);
   if (outcome === "unknown") throw unknown(digest);
   if (outcome !== "unlinked") {
     throw new RegistryError("UNSUPPORTED", `manifest ${outcome.namedBy} names this blob: delete that first`, {

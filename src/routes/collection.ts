@@ -1,24 +1,22 @@
 /** Berth's own extension: garbage collection on demand. Admins only. */
 
 import { Hono } from "hono";
-import { collectGarbage } from "../gc.ts";
+import { collectGarbage } from "../gc/collect.ts";
 import { RegistryError } from "../oci/errors.ts";
-import { listRuns } from "../storage/gc-runs.ts";
+import { listRuns } from "../storage/garbage/runs.ts";
+import { openStores } from "../storage/stores.ts";
 import { requireAdmin } from "./authorize.ts";
-import type { RegistryEnv } from "./context.ts";
+import type { Context, RegistryEnv } from "./context.ts";
 
 const RUNS_LISTED = 20;
 
 export const collection = new Hono<RegistryEnv>();
 
-// POST /v2/_berth/gc?dry-run=true
+// POST /v2/_berth/gc?dry-run=true&force=true&adopt=true
 collection.post("/v2/_berth/gc", async (c) => {
   requireAdmin(c);
-  const dryRun = c.req.query("dry-run") ?? "false";
-  if (dryRun !== "true" && dryRun !== "false") {
-    throw new RegistryError("UNSUPPORTED", "dry-run must be true or false", { status: 400 });
-  }
-  const report = await collectGarbage(c.env, { dryRun: dryRun === "true" });
+  const options = { dryRun: flag(c, "dry-run"), force: flag(c, "force"), adopt: flag(c, "adopt") };
+  const report = await collectGarbage(c.env, options);
   if (report === null) {
     throw new RegistryError("TOOMANYREQUESTS", "another collection is under way: wait for it to end", {
       headers: { "Retry-After": "60" },
@@ -30,5 +28,12 @@ collection.post("/v2/_berth/gc", async (c) => {
 // GET /v2/_berth/gc
 collection.get("/v2/_berth/gc", async (c) => {
   requireAdmin(c);
-  return c.json({ runs: await listRuns(c.env.DB, RUNS_LISTED) });
+  return c.json({ runs: await listRuns(openStores(c.env).db, RUNS_LISTED) });
 });
+
+/** A query parameter; false when absent. @throws RegistryError UNSUPPORTED 400 */
+function flag(c: Context, name: string): boolean {
+  const value = c.req.query(name) ?? "false";
+  if (value === "true" || value === "false") return value === "true";
+  throw new RegistryError("UNSUPPORTED", `${name} must be true or false`, { status: 400 });
+}

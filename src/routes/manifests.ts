@@ -15,10 +15,12 @@ import {
 } from "../oci/reference.ts";
 import { putManifest } from "../storage/manifest-push.ts";
 import { deleteManifest, getManifest, headManifest, type ManifestInfo } from "../storage/manifests.ts";
+import { openStores } from "../storage/stores.ts";
 import { deleteTag } from "../storage/tags.ts";
 import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified } from "./conditional.ts";
 import type { RegistryEnv } from "./context.ts";
+import { relianceOf } from "./reliance.ts";
 
 /** How many `?tag=` one push may carry; the specification asks for 10 at least. */
 const MAX_TAGS = 100;
@@ -32,13 +34,13 @@ manifests.get("/v2/:name{.+}/manifests/:reference", async (c) => {
 
   // Neither reads the bytes.
   if (c.req.method === "HEAD" || c.req.header("If-None-Match") !== undefined) {
-    const info = await headManifest(c.env.DB, name, reference, Date.now(), c.get("settings").gracePeriod);
+    const info = await headManifest(openStores(c.env).db, name, reference, relianceOf(c, name));
     if (info === null) throw unknown(reference);
     if (isNotModified(c, info.digest)) return c.body(null, 304, { ETag: etagOf(info.digest) });
     if (c.req.method === "HEAD") return c.body(null, 200, headersOf(info));
   }
 
-  const manifest = await getManifest(c.env.DB, c.env.BUCKET, name, reference);
+  const manifest = await getManifest(openStores(c.env), name, reference);
   if (manifest === null) throw unknown(reference);
   return c.body(manifest.content, 200, headersOf(manifest));
 });
@@ -81,8 +83,7 @@ manifests.put(
     const tags = isDigestReference(reference) ? extraTags : [reference, ...extraTags];
 
     const missing = await putManifest(
-      c.env.DB,
-      c.env.BUCKET,
+      openStores(c.env),
       name,
       { manifest, digest, bytes, text, tags: [...new Set(tags)] },
       c.get("settings").allowSparseIndexes,
@@ -140,8 +141,8 @@ manifests.delete("/v2/:name{.+}/manifests/:reference", async (c) => {
   requireDeletion(c);
 
   const deleted = isDigestReference(reference)
-    ? await deleteManifest(c.env.DB, name, reference)
-    : await deleteTag(c.env.DB, name, reference);
+    ? await deleteManifest(openStores(c.env).db, name, reference)
+    : await deleteTag(openStores(c.env).db, name, reference);
   if (!deleted) throw unknown(reference);
   return c.body(null, 202);
 });

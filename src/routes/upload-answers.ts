@@ -4,11 +4,13 @@ import type { Digest } from "../oci/digest.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { parseContentRange } from "../oci/range.ts";
 import type { RepositoryName } from "../oci/reference.ts";
-import type { Chunk, CloseOutcome, Refusal } from "../storage/upload-outcomes.ts";
+import { UploadClient } from "../storage/upload/client.ts";
+import type { Chunk, CloseOutcome, Refusal } from "../storage/upload/protocol.ts";
 import type { Context } from "./context.ts";
+import { unavailable } from "./unavailable.ts";
 
-export function session(c: Context, id: string) {
-  return c.env.UPLOADS.get(c.env.UPLOADS.idFromName(id));
+export function session(c: Context, id: string): UploadClient {
+  return new UploadClient(c.env.UPLOADS, id);
 }
 
 /** The request's body; null when it has none. @throws RegistryError when its Content-Range contradicts it */
@@ -75,6 +77,8 @@ export function refusal(name: RepositoryName, id: string, refused: Refusal): Reg
   switch (refused.kind) {
     case "unknown":
       return unknownUpload(id);
+    case "unavailable":
+      return unavailable();
     case "too-large":
       return new RegistryError("SIZE_INVALID", "the blob is too large for this registry", { status: 413 });
     case "interrupted":

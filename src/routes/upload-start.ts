@@ -4,9 +4,9 @@ import { Hono } from "hono";
 import { type Algorithm, algorithmOf, type Digest, parseAlgorithm, parseDigest } from "../oci/digest.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
-import { commitBlob, mountBlob } from "../storage/blobs.ts";
-import { MAX_PUT_SIZE, newObjectKey, putVerified } from "../storage/objects.ts";
+import { mountBlob, putBlob } from "../storage/blob-push.ts";
 import { listRepositoriesWithBlob } from "../storage/repositories.ts";
+import { openStores } from "../storage/stores.ts";
 import { authorize } from "./authorize.ts";
 import type { Context, RegistryEnv } from "./context.ts";
 import {
@@ -56,15 +56,16 @@ function algorithmFor(c: Context, digest: Digest | null): Algorithm {
 /** end-11. Without `from`, any repository that holds the blob will do, if the caller may pull from it. */
 async function mountFrom(c: Context, name: RepositoryName, digest: Digest): Promise<boolean> {
   const access = c.get("access");
+  const { db } = openStores(c.env);
   const from = c.req.query("from");
   if (from !== undefined) {
     const source = parseRepositoryName(from);
-    return access.may("pull", source) && mountBlob(c.env.DB, digest, source, name, Date.now());
+    return access.may("pull", source) && mountBlob(db, digest, source, name, Date.now());
   }
   for (let after = 0; ; ) {
-    const holders = await listRepositoriesWithBlob(c.env.DB, digest, after, HOLDERS_LOOKED_AT);
+    const holders = await listRepositoriesWithBlob(db, digest, after, HOLDERS_LOOKED_AT);
     const source = holders.find((holder) => access.may("pull", holder.name));
-    if (source !== undefined) return mountBlob(c.env.DB, digest, source.name, name, Date.now());
+    if (source !== undefined) return mountBlob(db, digest, source.name, name, Date.now());
     if (holders.length < HOLDERS_LOOKED_AT) return false;
     after = holders.at(-1)?.id ?? after;
   }
@@ -77,23 +78,17 @@ async function createWhole(c: Context, name: RepositoryName, digest: Digest): Pr
   if (chunk.range !== null && chunk.range.offset !== 0) {
     throw new RegistryError("BLOB_UPLOAD_INVALID", "a whole blob begins at byte 0");
   }
-  if (length === null || length > MAX_PUT_SIZE) {
+  const stores = openStores(c.env);
+  if (length === null || length > stores.objects.maxPut) {
     const id = await start(c, name, algorithmFor(c, digest));
     const outcome = await session(c, id).close(name, digest, chunk);
     // The client was never told of the session.
     if (outcome.kind !== "committed") await session(c, id).cancel(name);
     return closed(c, name, id, digest, outcome);
   }
-  const key = newObjectKey("blobs");
-  const outcome = await putVerified(c.env.BUCKET, key, body, length, digest);
+  const outcome = await putBlob(stores, name, body, length, digest);
   if (outcome === "mismatch") throw mismatch(digest);
-  if (outcome === "interrupted") {
-    await c.env.BUCKET.delete(key);
-    throw interrupted(null);
-  }
-  const committed = await commitBlob(c.env.DB, name, { key, digest, size: length }, Date.now());
-  if (committed === "doomed") throw new Error(`the new R2 object ${key} is doomed`);
-  if (committed === "duplicate") await c.env.BUCKET.delete(key);
+  if (outcome === "interrupted") throw interrupted(null);
   return created(c, name, digest);
 }
 

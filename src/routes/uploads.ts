@@ -15,9 +15,9 @@ export const uploads = new Hono<RegistryEnv>();
 uploads.get("/v2/:name{.+}/blobs/uploads/:id", async (c) => {
   const name = authorize(c, "push");
   const id = parseId(c.req.param("id"));
-  const offset = await session(c, id).offset(name);
-  if (offset === null) throw unknownUpload(id);
-  return c.body(null, 204, progress(name, id, offset));
+  const outcome = await session(c, id).status(name);
+  if (outcome.kind !== "at") throw refusal(name, id, outcome);
+  return c.body(null, 204, progress(name, id, outcome.offset));
 });
 
 // end-5: PATCH /v2/<name>/blobs/uploads/<id>
@@ -49,7 +49,8 @@ uploads.put("/v2/:name{.+}/blobs/uploads/:id", async (c) => {
 uploads.delete("/v2/:name{.+}/blobs/uploads/:id", async (c) => {
   const name = authorize(c, "push");
   const id = parseId(c.req.param("id"));
-  if (!(await session(c, id).cancel(name))) throw unknownUpload(id);
+  const outcome = await session(c, id).cancel(name);
+  if (outcome.kind !== "cancelled") throw refusal(name, id, outcome);
   return c.body(null, 204);
 });
 

@@ -1,32 +1,29 @@
 /** Pushing a manifest: it is accepted with everything it names, or not at all. */
 
+import { log } from "../log.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Manifest } from "../oci/manifest.ts";
-import type { RepositoryName, Tag } from "../oci/reference.ts";
-import { newObjectKey } from "./objects.ts";
+import type { RepositoryName } from "../oci/reference.ts";
+import { dropObject } from "./blob-push.ts";
+import { type Database, isConstraintViolation } from "./database.ts";
+import {
+  moveTags,
+  type NewManifest,
+  noteMissingManifests,
+  referenceBlobs,
+  referenceManifests,
+  slices,
+  upsertManifest,
+} from "./manifest-rows.ts";
+import { newObjectKey } from "./objects/keys.ts";
 import { ensureRepository } from "./repositories.ts";
+import type { Stores } from "./stores.ts";
 
 /** The largest manifest kept in its row, in bytes. D1 refuses rows above 2,000,000 (the simulator does not). */
 const MAX_INLINE_SIZE = 1_000_000;
 
-/** The largest annotations kept beside a manifest, in bytes of JSON: a page of 1,000 referrers stays small. */
-const MAX_INLINE_ANNOTATIONS = 4096;
-
-/** Digests bound to one statement as JSON. D1 refuses values above 2,000,000 bytes; a digest takes at most 138. */
-const DIGESTS_PER_STATEMENT = 5000;
-
 /** How often a push is tried again because something it names came or went meanwhile. */
 const MAX_TRIES = 5;
-
-export interface NewManifest {
-  manifest: Manifest;
-  digest: Digest;
-  /** The exact bytes. */
-  bytes: Uint8Array;
-  /** The same, decoded. */
-  text: string;
-  tags: readonly Tag[];
-}
 
 /**
  * Stores a manifest and moves its tags to it, in one transaction. Can be repeated.
@@ -34,8 +31,7 @@ export interface NewManifest {
  * @returns what it names and the repository does not hold: empty when it was accepted
  */
 export async function putManifest(
-  db: D1Database,
-  bucket: R2Bucket,
+  stores: Stores,
   repository: RepositoryName,
   pushed: NewManifest,
   sparse: boolean,
@@ -43,14 +39,14 @@ export async function putManifest(
 ): Promise<Digest[]> {
   for (let tries = 1; ; tries++) {
     // 1. Look at what it names.
-    const references = await resolve(db, repository, pushed.manifest);
+    const references = await resolve(stores.db, repository, pushed.manifest);
     const missing = sparse
       ? references.missingBlobs
       : [...references.missingBlobs, ...references.missingManifests];
     if (missing.length > 0) return missing;
     // 2. Write it with its references. The constraints refuse if one was deleted since step 1: look again.
     try {
-      await write(db, bucket, repository, pushed, references, now);
+      await write(stores, repository, pushed, references, now);
       return [];
     } catch (error) {
       if (!isConstraintViolation(error) || tries === MAX_TRIES) throw error;
@@ -67,7 +63,7 @@ interface Resolved {
   missingManifests: Digest[];
 }
 
-async function resolve(db: D1Database, repository: RepositoryName, manifest: Manifest): Promise<Resolved> {
+async function resolve(db: Database, repository: RepositoryName, manifest: Manifest): Promise<Resolved> {
   const held = await holdings(db, repository, [
     ...manifest.blobs,
     ...manifest.nonDistributable,
@@ -96,7 +92,7 @@ interface HoldingRow {
 
 /** Which of these digests the repository holds, and as what. */
 async function holdings(
-  db: D1Database,
+  db: Database,
   repository: RepositoryName,
   digests: Digest[],
 ): Promise<Map<Digest, HoldingRow>> {
@@ -104,28 +100,28 @@ async function holdings(
   const statement = db.prepare(
     `WITH repository AS MATERIALIZED (SELECT id FROM repositories WHERE name = ?1)
      SELECT value AS digest,
-            EXISTS (SELECT 1 FROM repository_blobs
-                    WHERE repository_id = (SELECT id FROM repository) AND digest = value) AS is_blob,
+            EXISTS (SELECT 1 FROM repository_blobs JOIN blobs USING (digest)
+                    WHERE repository_id = (SELECT id FROM repository) AND repository_blobs.digest = value
+                      AND missing_at IS NULL) AS is_blob,
             EXISTS (SELECT 1 FROM manifests
                     WHERE repository_id = (SELECT id FROM repository) AND digest = value) AS is_manifest
      FROM json_each(?2)`,
   );
-  const results = await db.batch<HoldingRow>(
+  const answers = await db.batch<HoldingRow>(
     slices(digests).map((slice) => statement.bind(repository, slice)),
   );
-  return new Map(results.flatMap(({ results }) => results).map((row) => [row.digest, row]));
+  return new Map(answers.flat().map((row) => [row.digest, row]));
 }
 
 async function write(
-  db: D1Database,
-  bucket: R2Bucket,
+  { db, objects }: Stores,
   repository: RepositoryName,
   pushed: NewManifest,
   references: Resolved,
   now: number,
 ): Promise<void> {
   const objectKey = pushed.bytes.byteLength > MAX_INLINE_SIZE ? newObjectKey("manifests") : null;
-  if (objectKey !== null) await bucket.put(objectKey, pushed.bytes);
+  if (objectKey !== null) await objects.put(objectKey, pushed.bytes);
   const statements = [
     ensureRepository(db, repository),
     upsertManifest(db, repository, pushed, objectKey, now),
@@ -134,98 +130,61 @@ async function write(
     ...noteMissingManifests(db, repository, pushed.digest, references.missingManifests),
     moveTags(db, repository, pushed, now),
   ];
-  const results = await db.batch<{ object_key: string | null }>(statements).catch(async (error) => {
+  const [, stored] = await db.batch<StoredRow>(statements).catch(async (error) => {
     // Only a refusal is certain. After anything else a row may name the object: the orphan walk finds out.
-    if (objectKey !== null && isConstraintViolation(error)) await bucket.delete(objectKey);
+    if (objectKey !== null && isConstraintViolation(error)) await dropObject(objects, objectKey);
     throw error;
   });
-  // The same manifest had been pushed before, and keeps its object.
-  if (objectKey !== null && results[1]?.results[0]?.object_key !== objectKey) await bucket.delete(objectKey);
+  const row = stored?.[0];
+  if (objectKey === null || row === undefined || row.object_key === objectKey) return;
+  await keepOneObject({ db, objects }, row, objectKey, pushed.bytes.byteLength);
 }
 
-function upsertManifest(
-  db: D1Database,
-  repository: RepositoryName,
-  { manifest, digest, bytes, text }: NewManifest,
-  objectKey: string | null,
-  now: number,
-): D1PreparedStatement {
-  return db
-    .prepare(
-      `INSERT INTO manifests
-         (repository_id, digest, media_type, size, content, object_key, subject, artifact_type, annotations, used_at)
-       SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM repositories WHERE name = ?1
-       ON CONFLICT (repository_id, digest)
-         DO UPDATE SET media_type = excluded.media_type, artifact_type = excluded.artifact_type,
-                       used_at = excluded.used_at
-       RETURNING object_key`,
-    )
-    .bind(
-      repository,
-      digest,
-      manifest.mediaType,
-      bytes.byteLength,
-      objectKey === null ? text : null,
-      objectKey,
-      manifest.subject,
-      manifest.artifactType,
-      manifest.subject === null ? null : inlineAnnotations(manifest.annotations),
-      now,
-    );
+interface StoredRow {
+  id: number;
+  /** R2 key of the bytes; null when they are in the row. */
+  object_key: string | null;
+  missing_at: number | null;
 }
 
-function inlineAnnotations(annotations: Record<string, string>): string | null {
-  const json = JSON.stringify(annotations);
-  return new TextEncoder().encode(json).byteLength > MAX_INLINE_ANNOTATIONS ? null : json;
-}
-
-function referenceBlobs(db: D1Database, repository: RepositoryName, digest: Digest, blobs: Digest[]) {
-  const statement = db.prepare(
-    `INSERT INTO manifest_blobs (repository_id, manifest_digest, digest)
-     SELECT repositories.id, ?2, value FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1 ON CONFLICT DO NOTHING`,
-  );
-  return slices(blobs).map((slice) => statement.bind(repository, digest, slice));
-}
-
-function referenceManifests(db: D1Database, repository: RepositoryName, digest: Digest, manifests: Digest[]) {
-  // A manifest that has gone meanwhile is a NULL here, which the table refuses.
-  const statement = db.prepare(
-    `INSERT INTO index_manifests (repository_id, index_digest, digest)
-     SELECT repositories.id, ?2,
-            (SELECT digest FROM manifests WHERE repository_id = repositories.id AND digest = value)
-     FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1 ON CONFLICT DO NOTHING`,
-  );
-  return slices(manifests).map((slice) => statement.bind(repository, digest, slice));
-}
-
-/** A sparse index: what it names may come later, and then it must stay. */
-function noteMissingManifests(db: D1Database, repository: RepositoryName, digest: Digest, missing: Digest[]) {
-  const statement = db.prepare(
-    `INSERT INTO index_manifests (repository_id, index_digest, digest)
-     SELECT repositories.id, ?2, value FROM repositories JOIN json_each(?3)
-     WHERE repositories.name = ?1 ON CONFLICT DO NOTHING`,
-  );
-  return slices(missing).map((slice) => statement.bind(repository, digest, slice));
-}
-
-function moveTags(db: D1Database, repository: RepositoryName, { digest, tags }: NewManifest, now: number) {
-  return db
-    .prepare(
-      `INSERT INTO tags (repository_id, name, digest, updated_at)
-       SELECT repositories.id, value, ?2, ?4 FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1
-       ON CONFLICT (repository_id, name) DO UPDATE SET digest = excluded.digest, updated_at = excluded.updated_at`,
-    )
-    .bind(repository, digest, JSON.stringify(tags), now);
-}
-
-function slices(digests: Digest[]): string[] {
-  const texts: string[] = [];
-  for (let start = 0; start < digests.length; start += DIGESTS_PER_STATEMENT) {
-    texts.push(JSON.stringify(digests.slice(start, start + DIGESTS_PER_STATEMENT)));
+/**
+ * The same manifest had been pushed before: it keeps its object, unless that is missing. Then the new one takes its
+ * place.
+ */
+async function keepOneObject(
+  { db, objects }: Stores,
+  { id, object_key: old, missing_at: missingAt }: StoredRow,
+  key: string,
+  size: number,
+): Promise<void> {
+  if (old === null || (missingAt === null && (await objects.head(old))?.size === size)) {
+    return dropObject(objects, key);
   }
-  return texts;
+  log("object-replaced", { manifest: id, key: old, by: key }, "warn");
+  const replaced = await replaceManifestObject(db, id, old, key);
+  // Another push was faster.
+  if (!replaced) await dropObject(objects, key);
 }
 
-function isConstraintViolation(error: unknown): boolean {
-  return /(FOREIGN KEY|NOT NULL) constraint failed/.test(String(error));
+/**
+ * Puts an object that holds a manifest's verified bytes in the place of one that is missing or broken.
+ * @param id of the manifest's row
+ * @returns false when the row does not name `old` any more
+ */
+export async function replaceManifestObject(
+  db: Database,
+  id: number,
+  old: string,
+  key: string,
+): Promise<boolean> {
+  const { rows, repeated } = await db
+    .prepare(
+      `UPDATE manifests SET object_key = ?1, missing_at = NULL WHERE id = ?2 AND object_key = ?3
+         AND NOT EXISTS (SELECT 1 FROM doomed_objects WHERE object_key = ?1) RETURNING 1`,
+    )
+    .bind(key, id, old)
+    .change();
+  if (rows.length > 0 || !repeated) return rows.length > 0;
+  const row = await db.prepare(`SELECT object_key FROM manifests WHERE id = ?1`).bind(id).first<StoredRow>();
+  return row?.object_key === key;
 }

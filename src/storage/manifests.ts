@@ -2,6 +2,11 @@
 
 import type { Digest } from "../oci/digest.ts";
 import { isDigestReference, type Reference, type RepositoryName } from "../oci/reference.ts";
+import type { Reliance } from "./blobs.ts";
+import { needsRefresh } from "./blobs.ts";
+import type { Database } from "./database.ts";
+import { noteMissing } from "./missing.ts";
+import type { Stores } from "./stores.ts";
 
 export interface ManifestInfo {
   digest: Digest;
@@ -28,50 +33,47 @@ interface HeadRow extends InfoRow {
   used_at: number;
 }
 
-/**
- * What a manifest is, without its bytes; null when the repository does not hold it. A push may rely on the
- * answer for the grace period: the manifest is marked as used now, unless that was done within its last quarter.
- */
+/** What a manifest is, without its bytes; null when the repository does not hold it, or its object is missing. */
 export async function headManifest(
-  db: D1Database,
+  db: Database,
   repository: RepositoryName,
   reference: Reference,
-  now: number,
-  gracePeriod: number,
+  reliance: Reliance,
 ): Promise<ManifestInfo | null> {
   const row = await findHead(db, repository, reference);
   if (row === null) return null;
   const info = { digest: row.digest, mediaType: row.media_type, size: row.size };
-  if (row.used_at >= now - gracePeriod / 4) return info;
+  if (!needsRefresh(row.used_at, reliance)) return info;
   // It may have been collected since it was read.
   const refreshed = await db
     .prepare(
       `UPDATE manifests SET used_at = ?3
        WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 RETURNING 1`,
     )
-    .bind(repository, row.digest, now)
+    .bind(repository, row.digest, reliance.now)
     .first();
   return refreshed === null ? null : info;
 }
 
-function findHead(db: D1Database, repository: RepositoryName, reference: Reference): Promise<HeadRow | null> {
+function findHead(db: Database, repository: RepositoryName, reference: Reference): Promise<HeadRow | null> {
   const statement = isDigestReference(reference)
     ? db.prepare(
         `SELECT digest, media_type, size, used_at FROM manifests
-         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2`,
+         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2
+           AND missing_at IS NULL`,
       )
     : db.prepare(
         `SELECT manifests.digest, media_type, size, used_at
          FROM tags JOIN manifests USING (repository_id, digest)
-         WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND tags.name = ?2`,
+         WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND tags.name = ?2
+           AND missing_at IS NULL`,
       );
   return statement.bind(repository, reference).first<HeadRow>();
 }
 
-/** A manifest with its exact bytes; null when the repository does not hold it. */
+/** A manifest with its exact bytes; null when the repository does not hold it, or its object is missing. */
 export async function getManifest(
-  db: D1Database,
-  bucket: R2Bucket,
+  { db, objects }: Stores,
   repository: RepositoryName,
   reference: Reference,
 ): Promise<(ManifestInfo & { content: string | ReadableStream }) | null> {
@@ -82,28 +84,32 @@ export async function getManifest(
     const info = { digest: row.digest, mediaType: row.media_type, size: row.size };
     if (row.object_key === null) return { ...info, content: row.content ?? "" };
     // A second look at the same key: no deletion came between, the object is gone from under its row.
-    if (row.object_key === missing)
-      throw new Error(`R2 object ${missing} of manifest ${row.digest} is missing`);
-    const object = await bucket.get(row.object_key);
-    if (object !== null) return { ...info, content: object.body };
+    if (row.object_key === missing) {
+      await noteMissing(db, { kind: "manifest", digest: row.digest, key: missing });
+      return null;
+    }
+    const body = await objects.get(row.object_key, null);
+    if (body !== null) return { ...info, content: body };
     missing = row.object_key;
   }
 }
 
 async function findManifest(
-  db: D1Database,
+  db: Database,
   repository: RepositoryName,
   reference: Reference,
 ): Promise<ContentRow | null> {
   const statement = isDigestReference(reference)
     ? db.prepare(
         `SELECT digest, media_type, size, content, object_key FROM manifests
-         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2`,
+         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2
+           AND missing_at IS NULL`,
       )
     : db.prepare(
         `SELECT manifests.digest, media_type, size, content, object_key
          FROM tags JOIN manifests USING (repository_id, digest)
-         WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND tags.name = ?2`,
+         WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND tags.name = ?2
+           AND missing_at IS NULL`,
       );
   return statement.bind(repository, reference).first<ContentRow>();
 }
@@ -113,16 +119,16 @@ async function findManifest(
  * @returns false when the repository does not hold it
  */
 export async function deleteManifest(
-  db: D1Database,
+  db: Database,
   repository: RepositoryName,
   digest: Digest,
 ): Promise<boolean> {
-  const deleted = await db
+  const { rows, repeated } = await db
     .prepare(
       `DELETE FROM manifests
        WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 RETURNING 1`,
     )
     .bind(repository, digest)
-    .first();
-  return deleted !== null;
+    .change();
+  return rows.length > 0 || repeated;
 }

@@ -3,7 +3,9 @@
 import type { Digest } from "../oci/digest.ts";
 import { parseManifest } from "../oci/manifest.ts";
 import type { RepositoryName } from "../oci/reference.ts";
+import type { Database } from "./database.ts";
 import { getManifest } from "./manifests.ts";
+import type { Stores } from "./stores.ts";
 
 /** A descriptor as the image specification writes it. */
 export interface ReferrerDescriptor {
@@ -40,19 +42,18 @@ export interface ReferrersPage {
  * @param maxBytes of JSON, at which the page ends. A page has one descriptor at least when there is any.
  */
 export async function listReferrers(
-  db: D1Database,
-  bucket: R2Bucket,
+  stores: Stores,
   repository: RepositoryName,
   subject: Digest,
   { artifactType, after, limit, maxBytes }: ReferrersQuery,
 ): Promise<ReferrersPage> {
-  const rows = await findReferrers(db, repository, subject, artifactType, after ?? "", limit + 1);
+  const rows = await findReferrers(stores.db, repository, subject, artifactType, after ?? "", limit + 1);
   const descriptors: ReferrerDescriptor[] = [];
   let bytes = 0;
   let lookups = 0;
   for (const row of rows.slice(0, limit)) {
     if (row.annotations === null && ++lookups > MAX_LOOKUPS) return { descriptors, more: true };
-    const annotations = await annotationsOf(db, bucket, repository, row);
+    const annotations = await annotationsOf(stores, repository, row);
     // Deleted since the rows were read.
     if (annotations === null) continue;
     const descriptor = describe(row, annotations);
@@ -71,7 +72,7 @@ export interface ReferrersQuery {
 }
 
 async function findReferrers(
-  db: D1Database,
+  db: Database,
   repository: RepositoryName,
   subject: Digest,
   artifactType: string | null,
@@ -95,18 +96,16 @@ async function findReferrers(
              ORDER BY digest LIMIT ?4`,
           )
           .bind(repository, subject, after, limit, artifactType);
-  const { results } = await statement.all<ReferrerRow>();
-  return results;
+  return statement.all<ReferrerRow>();
 }
 
 async function annotationsOf(
-  db: D1Database,
-  bucket: R2Bucket,
+  stores: Stores,
   repository: RepositoryName,
   row: ReferrerRow,
 ): Promise<Record<string, string> | null> {
   if (row.annotations !== null) return JSON.parse(row.annotations);
-  const stored = await getManifest(db, bucket, repository, row.digest);
+  const stored = await getManifest(stores, repository, row.digest);
   if (stored === null) return null;
   const text =
     typeof stored.content === "string" ? stored.content : await new Response(stored.content).text();

@@ -1,9 +1,10 @@
 /** Repositories: they come into being with their first blob or manifest. */
 
 import type { RepositoryName } from "../oci/reference.ts";
+import type { Database, Statement } from "./database.ts";
 
 /** A statement that makes sure a repository exists, for the head of a batch. */
-export function ensureRepository(db: D1Database, name: RepositoryName): D1PreparedStatement {
+export function ensureRepository(db: Database, name: RepositoryName): Statement {
   return db.prepare(`INSERT INTO repositories (name) VALUES (?1) ON CONFLICT DO NOTHING`).bind(name);
 }
 
@@ -12,11 +13,11 @@ export function ensureRepository(db: D1Database, name: RepositoryName): D1Prepar
  * @param after exclusive; it need not exist. Null begins at the first.
  */
 export async function listRepositories(
-  db: D1Database,
+  db: Database,
   after: string | null,
   limit: number,
 ): Promise<RepositoryName[]> {
-  const { results } = await db
+  const rows = await db
     .prepare(
       `SELECT name FROM repositories
        WHERE name > ?1 AND EXISTS (SELECT 1 FROM manifests WHERE repository_id = repositories.id)
@@ -24,7 +25,7 @@ export async function listRepositories(
     )
     .bind(after ?? "", limit)
     .all<{ name: RepositoryName }>();
-  return results.map((row) => row.name);
+  return rows.map((row) => row.name);
 }
 
 /**
@@ -32,17 +33,16 @@ export async function listRepositories(
  * @param after exclusive. Null begins at the first.
  */
 export async function listRepositoriesWithBlob(
-  db: D1Database,
+  db: Database,
   digest: string,
   after: number,
   limit: number,
 ): Promise<{ id: number; name: RepositoryName }[]> {
-  const { results } = await db
+  return db
     .prepare(
       `SELECT id, name FROM repository_blobs JOIN repositories ON id = repository_id
        WHERE digest = ?1 AND repository_id > ?2 ORDER BY repository_id LIMIT ?3`,
     )
     .bind(digest, after, limit)
     .all<{ id: number; name: RepositoryName }>();
-  return results;
 }

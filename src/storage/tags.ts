@@ -1,19 +1,20 @@
 /** Tags: names for manifests, that move. */
 
 import type { RepositoryName, Tag } from "../oci/reference.ts";
+import type { Database } from "./database.ts";
 
 /**
  * Tags of a repository in ASCII order; null when there is no such repository.
  * @param after exclusive; it need not exist. Null begins at the first.
  */
 export async function listTags(
-  db: D1Database,
+  db: Database,
   repository: RepositoryName,
   after: string | null,
   limit: number,
 ): Promise<Tag[] | null> {
   // The left join answers one row without a tag for a repository that has none.
-  const { results } = await db
+  const rows = await db
     .prepare(
       `SELECT tags.name FROM repositories
        LEFT JOIN tags ON tags.repository_id = repositories.id AND tags.name > ?2
@@ -21,21 +22,21 @@ export async function listTags(
     )
     .bind(repository, after ?? "", Math.max(limit, 1))
     .all<{ name: Tag | null }>();
-  if (results.length === 0) return null;
-  return results
+  if (rows.length === 0) return null;
+  return rows
     .map((row) => row.name)
     .filter((name) => name !== null)
     .slice(0, limit);
 }
 
 /** @returns false when there was no such tag */
-export async function deleteTag(db: D1Database, repository: RepositoryName, tag: Tag): Promise<boolean> {
-  const deleted = await db
+export async function deleteTag(db: Database, repository: RepositoryName, tag: Tag): Promise<boolean> {
+  const { rows, repeated } = await db
     .prepare(
       `DELETE FROM tags WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND name = ?2
        RETURNING 1`,
     )
     .bind(repository, tag)
-    .first();
-  return deleted !== null;
+    .change();
+  return rows.length > 0 || repeated;
 }

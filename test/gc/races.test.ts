@@ -2,7 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import { allHappened, breakNext, healAll, interleave } from "../support/faults.ts";
+import { allHappened, breakAll, healAll, interleave } from "../support/faults.ts";
 import { imageOf, indexOf, pushImage } from "../support/images.ts";
 import {
   close,
@@ -15,7 +15,7 @@ import {
   startUpload,
 } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
-import { age, collect, collected, expectSound, objectKeys } from "./support.ts";
+import { age, collect, collected, expectSound, objectKeys, sweep } from "./support.ts";
 
 afterEach(expectSound);
 
@@ -135,8 +135,9 @@ describe("uploads around a collection", () => {
   test("a commit whose answer was lost, its blob deleted and collected, and then the PUT repeated", async () => {
     const location = await startUpload("a");
     await patch(location, "layer");
-    breakNext("DB.batch", "after");
-    expect((await close(location, sha256("layer"))).status).toBe(500);
+    breakAll("DB.batch", "after");
+    expect((await close(location, sha256("layer"))).status).toBe(503);
+    healAll();
     await request("DELETE", `/v2/a/blobs/${sha256("layer")}`);
     await age(2);
     await collect();
@@ -147,28 +148,27 @@ describe("uploads around a collection", () => {
   test("the same while the object is doomed but not yet deleted: never a row without an object", async () => {
     const location = await startUpload("a");
     await patch(location, "layer");
-    breakNext("DB.batch", "after");
+    breakAll("DB.batch", "after");
     await close(location, sha256("layer"));
+    healAll();
     await request("DELETE", `/v2/a/blobs/${sha256("layer")}`);
     await age(2);
-    breakNext("BUCKET.delete", "before");
-    expect((await collect()).outcome).toBe("failed");
-    expect((await close(location, sha256("layer"))).status).toBe(404);
     await collected();
+    expect((await close(location, sha256("layer"))).status).toBe(404);
+    await sweep();
     expect((await close(location, sha256("layer"))).status).toBe(404);
   });
 
   test("a run between the look at a doomed object and its commit: never a row without an object", async () => {
     const location = await startUpload("a");
     await patch(location, "layer");
-    breakNext("DB.batch", "after");
+    breakAll("DB.batch", "after");
     await close(location, sha256("layer"));
+    healAll();
     await request("DELETE", `/v2/a/blobs/${sha256("layer")}`);
     await age(2);
-    breakNext("BUCKET.delete", "before");
     await collect();
-    await age(1);
-    interleave("DB.batch", () => collect());
+    interleave("DB.batch", () => sweep());
     expect((await close(location, sha256("layer"))).status).toBe(404);
     expect((await request("HEAD", `/v2/a/blobs/${sha256("layer")}`)).status).toBe(404);
   });
@@ -198,10 +198,14 @@ describe("failures", () => {
           await pushImage("a", "keep", "kept config", ["kept layer"]);
           await pushBlob("b", "garbage");
           await age(2);
-          breakNext(call, ...Array<"never">(forced).fill("never"), when);
+          breakAll(call, when, forced);
           await collect().catch(() => {});
           if (!allHappened()) break;
           await env.DB.prepare("UPDATE gc_state SET lease_expires_at = 1").run();
+          // What only a manifest used counts as unused from the run that took it.
+          await collected();
+          await age(2);
+          await collected();
           await collected();
           expect(await pullBlob("a", sha256("kept layer"))).toBe("kept layer");
           expect(await pullBlob("b", sha256("garbage"))).toBe("status 404");
@@ -218,7 +222,9 @@ describe("failures", () => {
 
 /** Something of every kind that a run takes, under a policy that takes it; orphans excepted, which need time. */
 async function fillWithGarbage(): Promise<void> {
-  setVariables({ UNTAGGED_MANIFESTS: "1d", DELETE_DANGLING_REFERRERS: "true" });
+  setVariables({ UNTAGGED_MANIFESTS: "1d", DELETE_DANGLING_REFERRERS: "true", DELETED_BYTES_KEPT: "0" });
+  await pushBlob("doomed", "doomed");
+  await env.DB.batch([env.DB.prepare("DELETE FROM repository_blobs"), env.DB.prepare("DELETE FROM blobs")]);
   await pushImage("old", null, "old config", ["old layer"], { padding: "x".repeat(1_100_000) });
   await pushBlob("emptied", "loose");
   await pushBlob("unlinked", "unlinked");

@@ -13,6 +13,24 @@ export function breakNext(call: string, ...when: When[]): void {
   faults.set(call, [...(faults.get(call) ?? []), ...when]);
 }
 
+/**
+ * Lets a call fail as often as it is tried: a passing fault is waited out, so one failure alone is not seen.
+ * @param first how many calls pass first
+ */
+export function breakAll(call: string, when: Exclude<When, "never">, first = 0): void {
+  faults.set(call, [...Array<When>(first).fill("never"), ...Array<When>(TRIES).fill(when)]);
+}
+
+/** Lets a call fail until {@link healAll}. */
+export function breakAlways(call: string, when: Exclude<When, "never">): void {
+  broken.set(call, when);
+}
+
+const broken = new Map<string, When>();
+
+/** As in src/storage/retry.ts: a call and its repetitions. */
+export const TRIES = 4;
+
 /** Whether all that was to be broken, or to happen in between, has been. */
 export function allHappened(): boolean {
   return [...faults.values()].every((left) => left.length === 0) && pauses.size === 0;
@@ -20,12 +38,13 @@ export function allHappened(): boolean {
 
 export function healAll(): void {
   faults.clear();
+  broken.clear();
   pauses.clear();
 }
 
 /** Runs a binding's call through its faults. */
 export async function throughFaults<T>(call: string, run: () => Promise<T>): Promise<T> {
-  const when = faults.get(call)?.shift();
+  const when = faults.get(call)?.shift() ?? broken.get(call);
   await pauses.get(call)?.();
   if (when === "before") throw new Error(`broken on purpose before ${call}`);
   const result = await run();

@@ -1,7 +1,7 @@
 /** The Worker under test: the real one on the real bindings, which count what is asked of them and can be broken. */
 
 import worker from "../../src/index.ts";
-import { UploadSession as RealUploadSession } from "../../src/storage/upload-session.ts";
+import { UploadSession as RealUploadSession } from "../../src/storage/upload/session.ts";
 import { instrument } from "./instrument.ts";
 import { withVariables } from "./settings.ts";
 

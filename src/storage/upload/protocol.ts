@@ -1,6 +1,6 @@
 /** What the requests on an upload session say back. Errors do not cross to the Worker whole; these do. */
 
-import type { ByteRange } from "../oci/range.ts";
+import type { ByteRange } from "../../oci/range.ts";
 
 /** A request body. */
 export interface Chunk {
@@ -11,6 +11,16 @@ export interface Chunk {
   range: ByteRange | null;
 }
 
+/** There is no such session: never, no longer, or the store has dropped its bytes. */
+export interface Unknown {
+  kind: "unknown";
+}
+
+/** A store could not be reached. The session stands: ask it how far it got. */
+export interface NotAvailable {
+  kind: "unavailable";
+}
+
 /** Why a body was not taken in to its end. `offset` is what is kept now. */
 export type Refusal =
   /** The chunk does not begin at the session's offset. Nothing of it was kept. */
@@ -19,9 +29,12 @@ export type Refusal =
   | { kind: "interrupted"; offset: number }
   /** The body had another length than its Content-Range. What the two agree on was kept. */
   | { kind: "wrong-length"; offset: number }
-  /** More than R2 can hold in one object. The session is gone. */
+  /** More than the store can hold in one object. The session is gone. */
   | { kind: "too-large" }
-  | { kind: "unknown" };
+  | Unknown
+  | NotAvailable;
+
+export type StatusOutcome = { kind: "at"; offset: number } | Unknown | NotAvailable;
 
 export type AppendOutcome =
   | { kind: "accepted"; offset: number }
@@ -36,3 +49,5 @@ export type CloseOutcome =
   /** All bytes are here and being made another blob. The session stands. */
   | { kind: "other-digest" }
   | Refusal;
+
+export type CancelOutcome = { kind: "cancelled" } | Unknown;

@@ -1,5 +1,7 @@
 /** The lease that keeps two collections apart, where walks stand, and what past runs did. */
 
+import type { Database } from "../database.ts";
+
 /** Walk → where it goes on. A walk that is not here begins at its start. */
 export type Cursors = Record<string, string>;
 
@@ -9,7 +11,7 @@ export type Cursors = Record<string, string>;
  * @returns where the walks stand; null when another run holds the lease
  */
 export async function acquireLease(
-  db: D1Database,
+  db: Database,
   run: string,
   now: number,
   expiresAt: number,
@@ -17,7 +19,7 @@ export async function acquireLease(
   const row = await db
     .prepare(
       `UPDATE gc_state SET holder = ?1, lease_expires_at = ?2
-       WHERE id = 1 AND (holder IS NULL OR lease_expires_at < ?3) RETURNING cursors`,
+       WHERE id = 1 AND (holder IS NULL OR holder = ?1 OR lease_expires_at < ?3) RETURNING cursors`,
     )
     .bind(run, expiresAt, now)
     .first<{ cursors: string }>();
@@ -26,7 +28,7 @@ export async function acquireLease(
 
 /** Writes down where the walks stand, and prolongs the lease. @returns false when it was lost to another run */
 export async function renewLease(
-  db: D1Database,
+  db: Database,
   run: string,
   expiresAt: number,
   cursors: Cursors,
@@ -45,7 +47,7 @@ const RUNS_KEPT = 100;
 
 /** Records what a run did, and gives its lease back. */
 export async function finishRun(
-  db: D1Database,
+  db: Database,
   run: string,
   startedAt: number,
   report: object,
@@ -53,7 +55,7 @@ export async function finishRun(
 ): Promise<void> {
   await db.batch([
     db
-      .prepare(`INSERT INTO gc_runs (id, started_at, report) VALUES (?1, ?2, ?3)`)
+      .prepare(`INSERT INTO gc_runs (id, started_at, report) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING`)
       .bind(run, startedAt, JSON.stringify(report)),
     db
       .prepare(`UPDATE gc_state SET holder = NULL, cursors = ?2 WHERE id = 1 AND holder = ?1`)
@@ -68,10 +70,10 @@ export async function finishRun(
 }
 
 /** Reports of the last runs, the newest first. */
-export async function listRuns(db: D1Database, limit: number): Promise<object[]> {
-  const { results } = await db
+export async function listRuns(db: Database, limit: number): Promise<object[]> {
+  const rows = await db
     .prepare(`SELECT report FROM gc_runs WHERE started_at > 0 ORDER BY started_at DESC LIMIT ?1`)
     .bind(limit)
     .all<{ report: string }>();
-  return results.map(({ report }) => JSON.parse(report));
+  return rows.map(({ report }) => JSON.parse(report));
 }

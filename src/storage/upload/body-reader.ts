@@ -8,9 +8,9 @@ const READ_SIZE = 64 * 1024;
 export class BodyReader {
   /** Bytes so far. */
   received = 0;
-  /** Whether it is the client that is waited for, and not what is done with the bytes. */
-  waiting = false;
 
+  /** Whether it is the client that is waited for, and not what is done with the bytes. */
+  #waiting = false;
   readonly #reader: ReadableStreamBYOBReader;
   #buffer = new ArrayBuffer(READ_SIZE);
   #ended = false;
@@ -26,7 +26,7 @@ export class BodyReader {
    */
   async read(): Promise<Uint8Array | null> {
     if (this.#ended) return null;
-    this.waiting = true;
+    this.#waiting = true;
     try {
       const { done, value } = await this.#reader.read(new Uint8Array(this.#buffer));
       if (this.#stopped) throw new Interrupted("another request is waiting");
@@ -39,12 +39,26 @@ export class BodyReader {
       this.#ended = true;
       throw new Interrupted(String(error));
     } finally {
-      this.waiting = false;
+      this.#waiting = false;
     }
   }
 
-  /** Gives up as if the connection had broken. */
-  stop(): void {
+  /**
+   * Gives up, as if the connection had broken, when the client has been silent for `timeout` and somebody else is
+   * waiting: it may have vanished.
+   * @param timeout milliseconds
+   * @returns how to end the watch
+   */
+  giveWay(timeout: number, isWanted: () => boolean): () => void {
+    let received = this.received;
+    const watch = setInterval(() => {
+      if (this.#waiting && this.received === received && isWanted()) this.#stop();
+      received = this.received;
+    }, timeout);
+    return () => clearInterval(watch);
+  }
+
+  #stop(): void {
     this.#stopped = true;
     this.#reader.cancel("another request is waiting").catch(() => {});
   }

@@ -1,0 +1,140 @@
+/**
+ * Garbage collection: what nothing needs goes, a page at a time, while people push. Every statement that takes
+ * something decides for itself that nothing needs it, so a run can stop anywhere, and the next one takes what is
+ * left.
+ */
+
+import { readSettings, type Settings } from "../config.ts";
+import { log } from "../log.ts";
+import { blobsBefore, emptyRepositories, findFreedBlobs, linksBefore } from "../storage/garbage/blobs.ts";
+import { checkIdentity } from "../storage/garbage/identity.ts";
+import { unwantedManifests } from "../storage/garbage/manifests.ts";
+import { countWaiting, doomedBefore, forgetRecords, orphansBefore } from "../storage/garbage/objects.ts";
+import { acquireLease, finishRun } from "../storage/garbage/runs.ts";
+import { openStores } from "../storage/stores.ts";
+import { addFailure, addTaken, type CollectionReport, newReport, type Step } from "./report.ts";
+import { LEASE, type Plan, type Run, runStep } from "./step.ts";
+
+/** Rows a page. */
+const PAGE = 500;
+
+/** Objects are listed and deleted this many at once. */
+const OBJECTS_PAGE = 1000;
+
+/** A dry run lists at most this much of a kind. */
+const DRY_PAGE = 10_000;
+
+/** Of a step. A cron run has 15 minutes, and a last page may take a while. Milliseconds. */
+const MAX_DURATION = 40_000;
+
+export interface CollectionOptions {
+  /** Only says what a run would take now, changing nothing: not even a record of itself. */
+  dryRun: boolean;
+  /** Takes orphans however many there are. */
+  force?: boolean;
+  /** Makes the bucket this database's, see storage/garbage/identity.ts. */
+  adopt?: boolean;
+}
+
+/** @returns what was done; null when another run is under way */
+export async function collectGarbage(
+  env: Env,
+  { dryRun, force = false, adopt = false }: CollectionOptions,
+): Promise<CollectionReport | null> {
+  // A setting that makes no sense fails before the lease is taken.
+  const settings = readSettings(env);
+  const stores = openStores(env);
+  const report = newReport(dryRun);
+  const cursors = dryRun ? {} : await acquireLease(stores.db, report.id, Date.now(), Date.now() + LEASE);
+  if (cursors === null) return null;
+  const run: Run = { stores, dry: dryRun, report, cursors };
+  try {
+    await checkIdentity(stores, { adopt, dry: dryRun });
+    await takeEverything(run, settings, force);
+    report.waiting = await countWaiting(stores.db);
+    if (report.outcome === "complete" && report.unfinished.length > 0) report.outcome = "stopped";
+  } catch (error) {
+    addFailure(report, "run", error);
+  }
+  report.duration = Date.now() - report.startedAt;
+  if (!dryRun) await recordRun(run);
+  const { entries, ...summary } = report;
+  log("garbage-collection", summary, report.outcome === "failed" ? "error" : "info");
+  return report;
+}
+
+/** Without the record, the lease ends by itself. */
+async function recordRun({ stores, report, cursors }: Run): Promise<void> {
+  try {
+    await finishRun(stores.db, report.id, report.startedAt, report, cursors);
+  } catch (error) {
+    addFailure(report, "run", new Error("the run could not be recorded", { cause: error }));
+  }
+}
+
+async function takeEverything(run: Run, settings: Settings, force: boolean): Promise<void> {
+  const { stores, dry } = run;
+  const { db } = stores;
+  const now = Date.now();
+  const cut = now - settings.gracePeriod;
+  const orphanCut = now - settings.orphanAge;
+  const plan = (step: Plan["step"], garbage: Plan["garbage"], maxCalls: number): Plan => {
+    return {
+      step,
+      garbage,
+      limit: dry ? DRY_PAGE : PAGE,
+      maxCalls: dry ? 1 : maxCalls,
+      maxDuration: MAX_DURATION,
+    };
+  };
+
+  // 1. The bytes of what was taken before, and has waited: nothing that fails later keeps them.
+  if (!dry) {
+    await attempt(run, "objects", () => forgetRecords(db, now, orphanCut));
+    const doomed = doomedBefore(stores, now - settings.deletedBytesKept);
+    await runStep(run, { ...plan("objects", doomed, 60), limit: OBJECTS_PAGE });
+  }
+  // 2. Manifests that the policy gives up.
+  await takeUnwanted(run, plan, settings, now, cut);
+  // 3. Links that no manifest uses, then 4. blobs that no repository sees.
+  await runStep(run, plan("links", linksBefore(db, cut), 60));
+  await runStep(run, plan("blobs", blobsBefore(db, cut), 60));
+  if (dry) await attempt(run, "blobs", () => addFreedBlobs(run, cut));
+  // 5. Objects that no row names. The walk goes through all objects, and goes on in the next run.
+  const orphans = orphansBefore(stores, orphanCut, force);
+  const walk = { limit: OBJECTS_PAGE, maxCalls: 20, resumes: true };
+  await runStep(run, { ...plan("orphans", orphans, 20), ...walk });
+  // 6. Repositories that hold nothing.
+  await runStep(run, plan("repositories", emptyRepositories(db), 40));
+}
+
+async function takeUnwanted(
+  run: Run,
+  plan: (step: "manifests", garbage: Plan["garbage"], maxCalls: number) => Plan,
+  settings: Settings,
+  now: number,
+  cut: number,
+): Promise<void> {
+  const policy = {
+    untaggedBefore: settings.untaggedManifests === null ? null : now - settings.untaggedManifests,
+    referrersBefore: settings.deleteDanglingReferrers ? cut : null,
+  };
+  if (policy.untaggedBefore === null && policy.referrersBefore === null) return;
+  // A referrer that goes frees its own referrers.
+  await runStep(run, { ...plan("manifests", unwantedManifests(run.stores.db, policy), 60), repeats: true });
+}
+
+/** A dry run takes no links, so what they hold on to is looked for beside them. */
+async function addFreedBlobs({ stores, report }: Run, cut: number): Promise<void> {
+  const freed = await findFreedBlobs(stores.db, cut, DRY_PAGE);
+  addTaken(report, "blobs", freed);
+  if (freed.length === DRY_PAGE) report.unfinished.push("blobs");
+}
+
+async function attempt(run: Run, step: Step, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    addFailure(run.report, step, error);
+  }
+}

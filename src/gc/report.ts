@@ -1,0 +1,77 @@
+/** What a collection reports. */
+
+import type { Candidate } from "../storage/garbage/page.ts";
+
+/** A report names at most this many things; its counts are exact. */
+const MAX_ENTRIES = 1000;
+
+/** And so many failures of a step. */
+const MAX_FAILURES = 10;
+
+export const KINDS = ["manifests", "links", "blobs", "orphans", "repositories"] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** "objects": the deletion of bytes. "run": what belongs to no step. */
+export type Step = Kind | "objects" | "run";
+
+export interface CollectionReport {
+  id: string;
+  /** Milliseconds since the epoch. */
+  startedAt: number;
+  /** Milliseconds. */
+  duration: number;
+  dryRun: boolean;
+  /** "stopped": the budget was used up, the next run goes on. "failed": so does it, once the cause is gone. */
+  outcome: "complete" | "stopped" | "failed";
+  /** The first failure; null when there was none. */
+  error: string | null;
+  failures: { step: Step; error: string }[];
+  taken: Record<Kind, { count: number; bytes: number }>;
+  /** Of what there may be more: the next run goes on there. */
+  unfinished: Step[];
+  /** Deleted from the store. */
+  objectsDeleted: number;
+  /** What is doomed and still lies in the store, until it has been kept for DELETED_BYTES_KEPT. */
+  waiting: { count: number; bytes: number };
+  entries: (Omit<Candidate, "row"> & { kind: Kind })[];
+}
+
+export function newReport(dryRun: boolean): CollectionReport {
+  const taken = Object.fromEntries(KINDS.map((kind) => [kind, { count: 0, bytes: 0 }]));
+  return {
+    id: crypto.randomUUID(),
+    startedAt: Date.now(),
+    duration: 0,
+    dryRun,
+    outcome: "complete",
+    error: null,
+    failures: [],
+    taken: taken as CollectionReport["taken"],
+    unfinished: [],
+    objectsDeleted: 0,
+    waiting: { count: 0, bytes: 0 },
+    entries: [],
+  };
+}
+
+export function addTaken(report: CollectionReport, step: Kind | "objects", taken: Candidate[]): void {
+  if (step === "objects") {
+    report.objectsDeleted += taken.length;
+    return;
+  }
+  for (const { repository, digest, bytes } of taken) {
+    report.taken[step].count++;
+    report.taken[step].bytes += bytes;
+    if (report.entries.length < MAX_ENTRIES) report.entries.push({ kind: step, repository, digest, bytes });
+  }
+}
+
+export function addFailure(report: CollectionReport, step: Step, error: unknown): void {
+  const text =
+    error instanceof Error && error.cause !== undefined ? `${error}: ${error.cause}` : String(error);
+  report.outcome = "failed";
+  report.error ??= text;
+  if (report.failures.filter((failure) => failure.step === step).length < MAX_FAILURES) {
+    report.failures.push({ step, error: text });
+  }
+}

@@ -1,0 +1,33 @@
+/** Answers while the registry's storage cannot serve. */
+
+import type { Next } from "hono";
+import { RegistryError } from "../oci/errors.ts";
+import { isMigrated } from "../storage/registry.ts";
+import { openStores } from "../storage/stores.ts";
+import type { Context } from "./context.ts";
+
+/** A store cannot be reached for now. What was acknowledged stands. */
+export function unavailable(): RegistryError {
+  return new RegistryError("UNAVAILABLE", "the registry cannot reach its storage now: try again", {
+    headers: { "Retry-After": "5" },
+  });
+}
+
+/** Asked once an isolate: tables do not grow older. */
+let migrated = false;
+
+/** Middleware: a clear answer between a deploy and its migrations. @throws RegistryError UNAVAILABLE */
+export async function requireMigrated(c: Context, next: Next): Promise<void> {
+  migrated ||= await isMigrated(openStores(c.env).db);
+  if (!migrated) {
+    throw new RegistryError("UNAVAILABLE", "the database is not migrated yet: run npm run deploy again", {
+      headers: { "Retry-After": "30" },
+    });
+  }
+  await next();
+}
+
+/** Forgets what is known of the database. For tests. */
+export function forgetMigrated(): void {
+  migrated = false;
+}

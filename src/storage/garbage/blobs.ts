@@ -1,0 +1,156 @@
+/** Links that no manifest uses, blobs that no repository sees, and repositories that hold nothing. */
+
+import type { Digest } from "../../oci/digest.ts";
+import type { RepositoryName } from "../../oci/reference.ts";
+import type { Database } from "../database.ts";
+import { type Candidate, type Garbage, keyAfter, nextOf, rowsOf, TakenRows } from "./page.ts";
+
+/** ?1 is the cut: last used before. */
+const UNUSED_LINK = `link.referenced = 0 AND link.used_at < ?1
+  AND NOT EXISTS (SELECT 1 FROM manifest_blobs AS reference
+                  WHERE reference.repository_id = link.repository_id AND reference.digest = link.digest)`;
+
+interface LinkRow {
+  repository_id: number;
+  repository: RepositoryName;
+  digest: Digest;
+  used_at: number;
+}
+
+/** Links that no manifest uses, unused since `cut` (milliseconds since the epoch). */
+export function linksBefore(db: Database, cut: number): Garbage {
+  return {
+    async find(after, limit) {
+      const [usedAt, id, digest] = keyAfter<[number, number, string]>(after, [0, 0, ""]);
+      const rows = await db
+        .prepare(
+          `SELECT link.repository_id, repositories.name AS repository, link.digest, link.used_at
+           FROM repository_blobs AS link JOIN repositories ON repositories.id = link.repository_id
+           WHERE ${UNUSED_LINK} AND (link.used_at, link.repository_id, link.digest) > (?2, ?3, ?4)
+           ORDER BY link.used_at, link.repository_id, link.digest LIMIT ?5`,
+        )
+        .bind(cut, usedAt, id, digest, limit)
+        .all<LinkRow>();
+      const candidates = rows.map(({ repository_id, repository, digest }) => ({
+        ...{ row: [repository_id, digest], repository, digest, bytes: 0 },
+      }));
+      const next = nextOf(rows, limit, (last) => [last.used_at, last.repository_id, last.digest]);
+      return { candidates, next };
+    },
+
+    async take(candidates) {
+      const rows = await db
+        .prepare(
+          `DELETE FROM repository_blobs AS link
+           WHERE (link.repository_id, link.digest) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))
+             AND ${UNUSED_LINK}
+           RETURNING repository_id, digest`,
+        )
+        .bind(cut, rowsOf(candidates))
+        .all<LinkRow>();
+      return new TakenRows(rows.map(({ repository_id, digest }) => [repository_id, digest]));
+    },
+  };
+}
+
+const UNLINKED_BLOB = `blobs.linked = 0 AND blobs.used_at < ?1
+  AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_blobs.digest = blobs.digest)`;
+
+interface BlobRow {
+  digest: Digest;
+  /** Bytes. */
+  bytes: number;
+  used_at: number;
+}
+
+/** Blobs that no repository sees, last uploaded before `cut`; a trigger dooms their objects. */
+export function blobsBefore(db: Database, cut: number): Garbage {
+  return {
+    async find(after, limit) {
+      const [usedAt, digest] = keyAfter<[number, string]>(after, [0, ""]);
+      const rows = await db
+        .prepare(
+          `SELECT digest, size AS bytes, used_at FROM blobs
+           WHERE ${UNLINKED_BLOB} AND (used_at, digest) > (?2, ?3) ORDER BY used_at, digest LIMIT ?4`,
+        )
+        .bind(cut, usedAt, digest, limit)
+        .all<BlobRow>();
+      return {
+        candidates: rows.map(asCandidate),
+        next: nextOf(rows, limit, (last) => [last.used_at, last.digest]),
+      };
+    },
+
+    async take(candidates) {
+      const rows = await db
+        .prepare(
+          `DELETE FROM blobs WHERE digest IN (SELECT value ->> 0 FROM json_each(?2)) AND ${UNLINKED_BLOB}
+           RETURNING digest`,
+        )
+        .bind(cut, rowsOf(candidates))
+        .all<BlobRow>();
+      return new TakenRows(rows.map(({ digest }) => [digest]));
+    },
+  };
+}
+
+/**
+ * For a dry run: blobs whose last links {@link linksBefore} would take, and which would go with them.
+ * @returns at most `limit`
+ */
+export async function findFreedBlobs(db: Database, cut: number, limit: number): Promise<Candidate[]> {
+  const rows = await db
+    .prepare(
+      `SELECT blobs.digest, blobs.size AS bytes, blobs.used_at
+       FROM (SELECT DISTINCT link.digest FROM repository_blobs AS link WHERE ${UNUSED_LINK}) AS freed
+       JOIN blobs ON blobs.digest = freed.digest
+       WHERE blobs.used_at < ?1
+         AND NOT EXISTS (SELECT 1 FROM repository_blobs AS other
+                         WHERE other.digest = freed.digest AND (other.referenced = 1 OR other.used_at >= ?1))
+       LIMIT ?2`,
+    )
+    .bind(cut, limit)
+    .all<BlobRow>();
+  return rows.map(asCandidate);
+}
+
+function asCandidate({ digest, bytes }: BlobRow): Candidate {
+  return { row: [digest], repository: null, digest, bytes };
+}
+
+const EMPTY_REPOSITORY = `repositories.empty = 1
+  AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_id = repositories.id)
+  AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = repositories.id)`;
+
+/** Repositories that hold nothing any more. */
+export function emptyRepositories(db: Database): Garbage {
+  return {
+    async find(after, limit) {
+      const [id] = keyAfter<[number]>(after, [0]);
+      const rows = await db
+        .prepare(
+          `SELECT id, name FROM repositories WHERE ${EMPTY_REPOSITORY} AND id > ?1 ORDER BY id LIMIT ?2`,
+        )
+        .bind(id, limit)
+        .all<{ id: number; name: RepositoryName }>();
+      const candidates = rows.map(({ id, name }) => ({
+        row: [id],
+        repository: name,
+        digest: null,
+        bytes: 0,
+      }));
+      return { candidates, next: nextOf(rows, limit, (last) => [last.id]) };
+    },
+
+    async take(candidates) {
+      const rows = await db
+        .prepare(
+          `DELETE FROM repositories WHERE id IN (SELECT value ->> 0 FROM json_each(?1)) AND ${EMPTY_REPOSITORY}
+           RETURNING id`,
+        )
+        .bind(rowsOf(candidates))
+        .all<{ id: number }>();
+      return new TakenRows(rows.map(({ id }) => [id]));
+    },
+  };
+}

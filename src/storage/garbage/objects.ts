@@ -1,0 +1,167 @@
+/** Objects that nothing names: doomed ones are deleted when they have waited, orphans of crashes are found and doomed. */
+
+import type { Database } from "../database.ts";
+import { PREFIXES } from "../objects/keys.ts";
+import type { ObjectInfo, Objects } from "../objects/objects.ts";
+import type { Stores } from "../stores.ts";
+import { type Candidate, type Garbage, keyAfter, nextOf, rowsOf, TakenRows } from "./page.ts";
+
+/**
+ * How long a doomed key stays on record after its object is gone: as long as the record stands, no commit that
+ * is still on its way can make the key a blob (see commitBlob). D1 lets no statement run longer than 30 s.
+ * Milliseconds.
+ */
+const RECORD_KEPT = 60_000;
+
+interface DoomedRow {
+  object_key: string;
+  bytes: number;
+  doomed_at: number;
+}
+
+/** Objects that were doomed before `cut` (milliseconds since the epoch): these are deleted from the store. */
+export function doomedBefore({ db, objects }: Stores, cut: number): Garbage {
+  return {
+    async find(after, limit) {
+      const [doomedAt, key] = keyAfter<[number, string]>(after, [0, ""]);
+      const rows = await db
+        .prepare(
+          `SELECT object_key, bytes, doomed_at FROM doomed_objects
+           WHERE deleted_at IS NULL AND doomed_at < ?1 AND (doomed_at, object_key) > (?2, ?3)
+           ORDER BY doomed_at, object_key LIMIT ?4`,
+        )
+        .bind(cut, doomedAt, key, limit)
+        .all<DoomedRow>();
+      const candidates = rows.map(({ object_key, bytes }) => asCandidate(object_key, bytes));
+      return { candidates, next: nextOf(rows, limit, (last) => [last.doomed_at, last.object_key]) };
+    },
+
+    async take(candidates) {
+      await objects.delete(candidates.map(({ row }) => String(row[0])));
+      // Only what the store has confirmed is forgotten, and that only later.
+      await db
+        .prepare(
+          `UPDATE doomed_objects SET deleted_at = ?2
+           WHERE object_key IN (SELECT value ->> 0 FROM json_each(?1)) AND deleted_at IS NULL`,
+        )
+        .bind(rowsOf(candidates), Date.now())
+        .all();
+      return new TakenRows(candidates.map(({ row }) => row));
+    },
+  };
+}
+
+/**
+ * Forgets doomed keys whose objects are long gone, and pending ones whose uploads are.
+ * @param pendingCut pending keys that were registered before this. Milliseconds since the epoch.
+ */
+export async function forgetRecords(db: Database, now: number, pendingCut: number): Promise<void> {
+  await db.batch([
+    db.prepare(`DELETE FROM doomed_objects WHERE deleted_at < ?1`).bind(now - RECORD_KEPT),
+    db.prepare(`DELETE FROM pending_objects WHERE registered_at < ?1`).bind(pendingCut),
+  ]);
+}
+
+/** What has been doomed and still lies in the store. */
+export async function countWaiting(db: Database): Promise<{ count: number; bytes: number }> {
+  const row = await db
+    .prepare(
+      `SELECT count(*) AS count, coalesce(sum(bytes), 0) AS bytes FROM doomed_objects
+       WHERE deleted_at IS NULL AND doomed_at > 0`,
+    )
+    .first<{ count: number; bytes: number }>();
+  return row ?? { count: 0, bytes: 0 };
+}
+
+/** No row names it: ?2 is the cut behind which a pending upload may still be closed with it. */
+const ORPHAN = `NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.object_key = listed.value ->> 0)
+  AND NOT EXISTS (SELECT 1 FROM manifests WHERE manifests.object_key = listed.value ->> 0)
+  AND NOT EXISTS (SELECT 1 FROM doomed_objects WHERE doomed_objects.object_key = listed.value ->> 0)
+  AND NOT EXISTS (SELECT 1 FROM quarantined_objects WHERE quarantined_objects.object_key = listed.value ->> 0)
+  AND NOT EXISTS (SELECT 1 FROM pending_objects
+                  WHERE pending_objects.object_key = listed.value ->> 0 AND registered_at >= ?2)`;
+
+/** So many orphans are the rest of a crash, whatever their share. */
+const FEW = 5;
+
+/** More than this share of a page is no rest of crashes: the database may be the wrong one, or an old one. */
+const SUSPICIOUS_SHARE = 1 / 20;
+
+/** A page has so many orphans that the database is not to be trusted. */
+export class TooManyOrphans extends Error {
+  constructor(orphans: number, objects: number) {
+    super(
+      `${orphans} of ${objects} objects in the bucket are named by no row: is this the right database, and as new ` +
+        "as the bucket? Nothing of them was taken. If they may go, run npm run gc -- --force",
+    );
+    this.name = "TooManyOrphans";
+  }
+}
+
+/**
+ * The registry's objects that no row names, made before `cut` (milliseconds since the epoch): these are doomed.
+ * What lies in the bucket beside them is not the registry's.
+ * @param force takes them however many they are; otherwise `find` throws TooManyOrphans
+ */
+export function orphansBefore({ db, objects }: Stores, cut: number, force: boolean): Garbage {
+  return {
+    async find(after, limit) {
+      const { listed, next } = await listPage(objects, after, limit);
+      const old = listed.filter(({ createdAt }) => createdAt < cut);
+      const candidates = await findOrphans(db, old, cut);
+      if (!force && isSuspicious(candidates.length, listed.length)) {
+        throw new TooManyOrphans(candidates.length, listed.length);
+      }
+      return { candidates, next };
+    },
+
+    async take(candidates) {
+      const rows = await db
+        .prepare(
+          `INSERT INTO doomed_objects (object_key, bytes, doomed_at)
+           SELECT listed.value ->> 0, listed.value ->> 1, ?3 FROM json_each(?1) AS listed WHERE ${ORPHAN}
+           ON CONFLICT DO NOTHING RETURNING object_key`,
+        )
+        .bind(JSON.stringify(candidates.map(({ row, bytes }) => [row[0], bytes])), cut, Date.now())
+        .all<DoomedRow>();
+      return new TakenRows(rows.map(({ object_key }) => [object_key]));
+    },
+  };
+}
+
+function isSuspicious(orphans: number, listed: number): boolean {
+  return orphans > FEW ? orphans > listed * SUSPICIOUS_SHARE : orphans > 0 && orphans === listed;
+}
+
+async function findOrphans(db: Database, listed: ObjectInfo[], cut: number): Promise<Candidate[]> {
+  if (listed.length === 0) return [];
+  const rows = await db
+    .prepare(
+      `SELECT listed.value ->> 0 AS object_key, listed.value ->> 1 AS bytes FROM json_each(?1) AS listed
+       WHERE ${ORPHAN}`,
+    )
+    .bind(JSON.stringify(listed.map(({ key, size }) => [key, size])), cut)
+    .all<DoomedRow>();
+  return rows.map(({ object_key, bytes }) => asCandidate(object_key, bytes));
+}
+
+/** A page of the first prefix that has one, and behind its last page the beginning of the next prefix. */
+async function listPage(
+  objects: Objects,
+  after: string | null,
+  limit: number,
+): Promise<{ listed: ObjectInfo[]; next: string | null }> {
+  const prefix = PREFIXES.find((one) => after === null || after < one || after.startsWith(one));
+  if (prefix === undefined) return { listed: [], next: null };
+  const { objects: listed, more } = await objects.list(
+    prefix,
+    after?.startsWith(prefix) ? after : null,
+    limit,
+  );
+  const following = PREFIXES[PREFIXES.indexOf(prefix) + 1] ?? null;
+  return { listed, next: more ? (listed.at(-1)?.key ?? null) : following };
+}
+
+function asCandidate(key: string, bytes: number): Candidate {
+  return { row: [key], repository: null, digest: null, bytes };
+}

@@ -1,0 +1,26 @@
+/**
+ * Objects that have gone from under their rows: deleted by hand, by a lifecycle rule, or since the day that the
+ * database was restored to. Their rows are marked, so that HEAD and GET say 404 and clients push again; that push
+ * brings the object back (blob-push.ts, manifest-push.ts), and so does a scrub.
+ */
+
+import { log } from "../log.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { Database } from "./database.ts";
+
+export interface MissingObject {
+  kind: "blob" | "manifest";
+  digest: Digest;
+  /** The object's key. */
+  key: string;
+}
+
+/** Marks the rows that name a missing object, and says so in the log. */
+export async function noteMissing(db: Database, { kind, digest, key }: MissingObject): Promise<void> {
+  log("object-missing", { kind, digest, key }, "error");
+  const statement =
+    kind === "blob"
+      ? db.prepare(`UPDATE blobs SET missing_at = ?2 WHERE object_key = ?1 AND missing_at IS NULL`)
+      : db.prepare(`UPDATE manifests SET missing_at = ?2 WHERE object_key = ?1 AND missing_at IS NULL`);
+  await statement.bind(key, Date.now()).all();
+}

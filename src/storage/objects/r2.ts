@@ -1,0 +1,145 @@
+/** R2: the one file that calls it. Its retries and its error numbers end here. */
+
+import { algorithmOf, type Digest, hexOf } from "../../oci/digest.ts";
+import type { ByteRange } from "../../oci/range.ts";
+import { retried } from "../retry.ts";
+import type { Multipart, ObjectInfo, Objects, Part, Source } from "./objects.ts";
+
+/** R2 deletes this many keys a call; the simulator does not enforce it. */
+const KEYS_PER_CALL = 1000;
+
+// https://developers.cloudflare.com/r2/api/error-codes/
+const BAD_DIGEST = 10037;
+const NO_SUCH_UPLOAD = 10024;
+
+/** Passing: internal error, not available, too many requests at once. Any other number is a refusal. */
+const PASSING = new Set([10001, 10043, 10054, 10058]);
+
+export class R2Objects implements Objects {
+  /** R2's own limit is just under 5 GiB. */
+  readonly maxPut = 4 * 1024 ** 3;
+  readonly maxParts = 10_000;
+  readonly #bucket: R2Bucket;
+
+  constructor(bucket: R2Bucket) {
+    this.#bucket = bucket;
+  }
+
+  async putVerified(
+    key: string,
+    body: Source,
+    length: number,
+    digest: Digest,
+  ): Promise<"stored" | "mismatch" | "interrupted"> {
+    // R2 demands a known length, which a body that came through RPC has lost.
+    const { readable, writable } = new FixedLengthStream(length);
+    const refused = new AbortController();
+    const [sent, stored] = await Promise.allSettled([
+      body.pipeTo(writable, { signal: refused.signal }),
+      this.#bucket.put(key, readable, { [algorithmOf(digest)]: hexOf(digest) }).catch((error) => {
+        // R2 may refuse before it has read everything: then nobody would read the rest.
+        refused.abort(error);
+        throw error;
+      }),
+    ]);
+    if (stored.status === "fulfilled") return "stored";
+    const code = codeOf(stored.reason);
+    if (code === BAD_DIGEST) return "mismatch";
+    // The body has been read, so only the client can try again.
+    if (isPassing(stored.reason) || (code === null && sent.status === "rejected")) return "interrupted";
+    throw stored.reason;
+  }
+
+  async put(key: string, bytes: Uint8Array | string): Promise<void> {
+    await again(() => this.#bucket.put(key, bytes));
+  }
+
+  async get(key: string, range: ByteRange | null): Promise<ReadableStream | null> {
+    const object = await again(() => this.#bucket.get(key, range === null ? {} : { range }));
+    return object?.body ?? null;
+  }
+
+  async head(key: string): Promise<ObjectInfo | null> {
+    const object = await again(() => this.#bucket.head(key));
+    return object && infoOf(object);
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    for (let start = 0; start < keys.length; start += KEYS_PER_CALL) {
+      await again(() => this.#bucket.delete(keys.slice(start, start + KEYS_PER_CALL)));
+    }
+  }
+
+  async list(
+    prefix: string,
+    after: string | null,
+    limit: number,
+  ): Promise<{ objects: ObjectInfo[]; more: boolean }> {
+    const options = { prefix, limit, ...(after === null ? {} : { startAfter: after }) };
+    const page = await again(() => this.#bucket.list(options));
+    return { objects: page.objects.map(infoOf), more: page.truncated };
+  }
+
+  async beginMultipart(key: string): Promise<Multipart> {
+    const { uploadId } = await again(() => this.#bucket.createMultipartUpload(key));
+    return { key, id: uploadId };
+  }
+
+  async putPart(multipart: Multipart, number: number, bytes: Uint8Array): Promise<Part | null> {
+    try {
+      const { etag } = await again(() => this.#resume(multipart).uploadPart(number, bytes));
+      return { number, etag };
+    } catch (error) {
+      if (codeOf(error) === NO_SUCH_UPLOAD) return null;
+      throw error;
+    }
+  }
+
+  async completeMultipart(multipart: Multipart, parts: Part[]): Promise<boolean> {
+    const list = parts.map(({ number, etag }) => ({ partNumber: number, etag }));
+    return again(async () => {
+      try {
+        await this.#resume(multipart).complete(list);
+        return true;
+      } catch (error) {
+        // R2 refuses to complete twice: an earlier try may have gone through, with its answer lost.
+        if ((await this.#bucket.head(multipart.key)) !== null) return true;
+        if (codeOf(error) === NO_SUCH_UPLOAD) return false;
+        throw error;
+      }
+    });
+  }
+
+  async abortMultipart(multipart: Multipart): Promise<void> {
+    try {
+      await again(() => this.#resume(multipart).abort());
+    } catch (error) {
+      if (codeOf(error) !== NO_SUCH_UPLOAD) throw error;
+    }
+  }
+
+  #resume({ key, id }: Multipart): R2MultipartUpload {
+    return this.#bucket.resumeMultipartUpload(key, id);
+  }
+}
+
+function infoOf({ key, size, uploaded }: R2Object): ObjectInfo {
+  return { key, size, createdAt: uploaded.getTime() };
+}
+
+function again<T>(attempt: () => Promise<T>): Promise<T> {
+  return retried("the object store", attempt, isPassing);
+}
+
+function isPassing(error: unknown): boolean {
+  // A misuse of the API is no fault of the service.
+  if (error instanceof TypeError) return false;
+  const code = codeOf(error);
+  return code === null || PASSING.has(code);
+}
+
+/** R2 puts its error's number in brackets at the end of the message. Null when the error is not R2's. */
+function codeOf(error: unknown): number | null {
+  const match = /\((\d{5})\)\s*$/.exec(String(error));
+  return match === null ? null : Number(match[1]);
+}

@@ -1,0 +1,40 @@
+/**
+ * Passing faults of D1, R2 and Durable Objects. Cloudflare repeats only reads by itself, so whatever can be done
+ * twice is tried again here, a few times and with pauses that grow and differ, and then given up.
+ */
+
+/** Pauses between tries, before they are shortened at random. They fit into what a client waits. Milliseconds. */
+const PAUSES = [50, 200, 800] as const;
+
+/** A store cannot be reached, or is overloaded. Nothing is known of what became of the last try. */
+export class Unavailable extends Error {
+  /** @param store which one, for the log */
+  constructor(store: string, cause: unknown) {
+    super(`${store} is not available`, { cause });
+    this.name = "Unavailable";
+  }
+}
+
+/**
+ * Runs what can be repeated until it succeeds.
+ * @param attempt is told how many tries came before: with any, one of them may have done it with its answer lost
+ * @param isPassing whether another try may help after this error
+ * @throws Unavailable when the last try failed as well; what `attempt` throws when that is not passing
+ */
+export async function retried<T>(
+  store: string,
+  attempt: (before: number) => Promise<T>,
+  isPassing: (error: unknown) => boolean,
+): Promise<T> {
+  for (let before = 0; ; before++) {
+    try {
+      return await attempt(before);
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      const pause = PAUSES[before];
+      if (pause === undefined) throw new Unavailable(store, error);
+      // Those who failed together do not come back together.
+      await scheduler.wait(pause * (0.5 + Math.random() / 2));
+    }
+  }
+}

@@ -1,0 +1,160 @@
+/** The end of an upload session: its bytes become a verified object, and that becomes a blob; or they go. */
+
+import { log } from "../../log.ts";
+import { type Algorithm, algorithmOf, type Digest, digestOf } from "../../oci/digest.ts";
+import { commitBlob, doomUncommitted, dropObject, registerPending } from "../blob-push.ts";
+import { headBlob } from "../blobs.ts";
+import { hashObject } from "../objects/hash.ts";
+import { newObjectKey } from "../objects/keys.ts";
+import type { Source } from "../objects/objects.ts";
+import type { Stores } from "../stores.ts";
+import type { CloseOutcome } from "./protocol.ts";
+import type { Upload } from "./state.ts";
+
+/**
+ * Sends a whole body of known length and digest straight to the store, which verifies it: nothing is hashed here.
+ * @returns null when the store has it
+ */
+export async function putWhole(
+  stores: Stores,
+  upload: Upload,
+  digest: Digest,
+  body: Source,
+  length: number,
+): Promise<CloseOutcome | null> {
+  const key = newObjectKey("blobs");
+  upload.beginPutting(key);
+  const outcome = await stores.objects.putVerified(key, body, length, digest);
+  if (outcome === "stored") {
+    upload.beginCommit(digest, length);
+    return null;
+  }
+  await forgetPut(stores, upload);
+  return outcome === "mismatch" ? { kind: "mismatch" } : { kind: "interrupted", offset: 0 };
+}
+
+/** After a whole body that did not get through: nothing of it counts. */
+export async function forgetPut({ objects }: Stores, upload: Upload): Promise<void> {
+  // It may have arrived after all, with the answer lost. No row can name it yet.
+  if (upload.state.objectKey !== null) await dropObject(objects, upload.state.objectKey);
+  upload.restart();
+}
+
+/** Begins again at byte 0. */
+export async function restart(stores: Stores, upload: Upload): Promise<void> {
+  await abortMultipart(stores, upload);
+  upload.restart();
+}
+
+/**
+ * Makes all bytes of the session a blob. Every step can be repeated, and is skipped when it was taken before.
+ * After a "mismatch" the session is to be discarded, or opened again; after "unknown" to be discarded.
+ */
+export async function finish(stores: Stores, upload: Upload, digest: Digest): Promise<CloseOutcome> {
+  const { state } = upload;
+  if (state.phase === "open" || state.phase === "storing") {
+    // 1. Verify, while nothing is stored yet; only the finished object can tell when the hash was lost.
+    const known = knownDigest(upload, algorithmOf(digest));
+    if (known !== null && known !== digest) return { kind: "mismatch" };
+    // 2. Make the object.
+    const key = await storeObject(stores, upload);
+    if (key === null) return { kind: "unknown" };
+    const read = known ?? (await readBack(stores, upload, key, algorithmOf(digest)));
+    if (read === null) return { kind: "unknown" };
+    if (read !== digest) return { kind: "mismatch" };
+    upload.beginCommit(digest, state.offset);
+  }
+  if (upload.state.closedAs !== digest) return { kind: "other-digest" };
+  if (upload.state.phase === "committing") return commit(stores, upload, digest);
+  // 3. Closed before: the same answer again, while it is still true.
+  return stillLinked(stores, upload, digest);
+}
+
+/**
+ * What became of a session that was committing when it was interrupted, where its object is gone: it may have been
+ * committed and, as a duplicate, or with its blob, deleted since.
+ * @returns null when the object is there, and the commit can be repeated
+ */
+export async function lostCommit(stores: Stores, upload: Upload): Promise<CloseOutcome | null> {
+  const { phase, objectKey, closedAs } = upload.state;
+  if (phase !== "committing" || objectKey === null || closedAs === null) return null;
+  if ((await stores.objects.head(objectKey)) !== null) return null;
+  return stillLinked(stores, upload, closedAs);
+}
+
+async function stillLinked({ db }: Stores, upload: Upload, digest: Digest): Promise<CloseOutcome> {
+  const reliance = { now: Date.now(), gracePeriod: 0 };
+  const size = await headBlob(db, upload.state.repository, digest, reliance);
+  return size === null ? { kind: "unknown" } : { kind: "committed" };
+}
+
+async function commit(stores: Stores, upload: Upload, digest: Digest): Promise<CloseOutcome> {
+  const { objectKey, offset, repository } = upload.state;
+  const object = { key: objectKey as string, digest, size: offset };
+  const outcome = await commitBlob(stores, repository, object, Date.now());
+  // Committed before, with the answer lost; then deleted and collected.
+  if (outcome === "doomed") return { kind: "unknown" };
+  upload.commit();
+  return { kind: "committed" };
+}
+
+/** The digest of all bytes in `algorithm`; null when it takes the finished object to tell. */
+function knownDigest(upload: Upload, algorithm: Algorithm): Digest | null {
+  const { state } = upload;
+  if (state.digest !== null && algorithm === state.algorithm) return state.digest;
+  return state.partCount === 0 ? digestOf(upload.loadTail(), algorithm) : null;
+}
+
+/** Makes one object of parts and tail. @returns its key; null when the store has dropped the bytes */
+async function storeObject({ db, objects }: Stores, upload: Upload): Promise<string | null> {
+  const repeated = upload.state.phase === "storing";
+  const key = upload.state.objectKey ?? newObjectKey("blobs");
+  upload.beginStoring(key);
+  const { multipart } = upload;
+  if (multipart === null) {
+    await objects.put(key, upload.loadTail());
+    return key;
+  }
+  // The store may date the object by the beginning of its multipart upload, and that may be long ago.
+  await registerPending(db, key, Date.now());
+  if (repeated && (await objects.head(key)) !== null) return key;
+  const parts = upload.parts();
+  const tail = upload.loadTail();
+  if (tail.byteLength > 0) {
+    const last = await objects.putPart(multipart, parts.length + 1, tail);
+    if (last === null) return null;
+    parts.push(last);
+  }
+  return (await objects.completeMultipart(multipart, parts)) ? key : null;
+}
+
+async function readBack(
+  { objects }: Stores,
+  upload: Upload,
+  key: string,
+  algorithm: Algorithm,
+): Promise<Digest | null> {
+  return (await hashObject(objects, key, upload.state.offset, [algorithm]))?.[algorithm] ?? null;
+}
+
+/** Takes away what the session has put anywhere, unless it has become a blob. Can be repeated. */
+export async function discardBytes(stores: Stores, upload: Upload): Promise<void> {
+  const { phase, objectKey, offset, reopenedFrom } = upload.state;
+  if (reopenedFrom !== null) await stores.objects.delete([reopenedFrom]);
+  if (phase === "committed" || objectKey === null) return;
+  // The commit's outcome is not known: the database decides whether the object is a blob.
+  if (phase === "committing") return doomUncommitted(stores.db, objectKey, offset, Date.now());
+  await abortMultipart(stores, upload);
+  await stores.objects.delete([objectKey]);
+}
+
+async function abortMultipart({ objects }: Stores, upload: Upload): Promise<void> {
+  const { multipart } = upload;
+  if (multipart === null) return;
+  try {
+    await objects.abortMultipart(multipart);
+  } catch (error) {
+    // It costs space until R2 drops it after 7 days.
+    log("multipart-not-aborted", { key: multipart.key, error }, "warn");
+  }
+}

@@ -1,0 +1,142 @@
+/** Takes in one request body: bytes become parts in the store as they arrive, and the rest a tail that is kept. */
+
+import { createHash, type Hash } from "node:crypto";
+import { snapshot } from "../../oci/digest.ts";
+import { newObjectKey } from "../objects/keys.ts";
+import type { Multipart, Objects } from "../objects/objects.ts";
+import { type BodyReader, Interrupted } from "./body-reader.ts";
+import { gate } from "./gate.ts";
+import { PartBuffer } from "./part-buffer.ts";
+import type { Chunk } from "./protocol.ts";
+import { PART_SIZE, type Upload } from "./state.ts";
+
+/** A running hash, and how many bytes it has seen. */
+export interface RunningHash {
+  hash: Hash;
+  offset: number;
+}
+
+/** "lost": the store has dropped the multipart upload, and with it the bytes. */
+export type End = "complete" | "interrupted" | "wrong-length" | "too-large" | "lost";
+
+export class Intake {
+  /** The hash of all bytes kept; null when a crash took that of the earlier ones. Valid when `run` has ended. */
+  running: RunningHash | null = null;
+  readonly #objects: Objects;
+  readonly #upload: Upload;
+  readonly #part: PartBuffer;
+  readonly #chunk: Pick<Chunk, "length" | "range">;
+  readonly #body: BodyReader;
+  /** The one part that is on its way while the next one fills. It says whether the store still has the upload. */
+  #sending: Promise<boolean> = Promise.resolve(true);
+  /** How to leave the place for whole parts that this intake holds; null while it is small. */
+  #leave: (() => void) | null = null;
+
+  /** @param running from the request before; null when this object was evicted since */
+  constructor(
+    objects: Objects,
+    upload: Upload,
+    chunk: Pick<Chunk, "length" | "range">,
+    body: BodyReader,
+    running: RunningHash | null,
+  ) {
+    this.#objects = objects;
+    this.#upload = upload;
+    this.#part = new PartBuffer(PART_SIZE, upload.loadTail());
+    this.#chunk = chunk;
+    this.#body = body;
+    const { state } = upload;
+    if (running?.offset === state.offset) this.running = running;
+    // Nothing has left the tail yet: it can be hashed again.
+    else if (state.partCount === 0) {
+      this.running = { hash: createHash(state.algorithm).update(this.#part.bytes), offset: state.offset };
+    }
+  }
+
+  /**
+   * Reads the body to its end, and keeps what arrived: afterwards the upload's offset is written down.
+   * @throws Unavailable when the store fails: then everything up to the last recorded part is kept
+   */
+  async run(): Promise<End> {
+    if (!this.#part.small) await this.#enter();
+    try {
+      const end = await this.#readAll();
+      if (!(await this.#sending)) return "lost";
+      const { algorithm } = this.#upload.state;
+      this.#upload.saveTail(this.#part.bytes, this.running && snapshot(this.running.hash, algorithm));
+      return end;
+    } finally {
+      this.#leave?.();
+    }
+  }
+
+  async #readAll(): Promise<End> {
+    const limit = this.#chunk.range?.length ?? Number.POSITIVE_INFINITY;
+    try {
+      for (let bytes = await this.#body.read(); bytes !== null; bytes = await this.#body.read()) {
+        const excess = Math.max(this.#body.received - limit, 0);
+        const refused = await this.#take(bytes.subarray(0, bytes.byteLength - excess));
+        if (refused !== null) return refused;
+        if (excess > 0) return "wrong-length";
+      }
+    } catch (error) {
+      if (error instanceof Interrupted) return "interrupted";
+      throw error;
+    }
+    return this.#end();
+  }
+
+  /** How a body that ended without an error has ended. */
+  #end(): End {
+    const { length, range } = this.#chunk;
+    if (length !== null && this.#body.received < length) return "interrupted";
+    if (range !== null && this.#body.received < range.length) return "wrong-length";
+    return "complete";
+  }
+
+  /** @returns null, or why no more can be taken */
+  async #take(bytes: Uint8Array): Promise<"too-large" | "lost" | null> {
+    if (this.#leave === null && !this.#part.holds(bytes.byteLength)) await this.#enter();
+    if (this.running !== null) {
+      this.running.hash.update(bytes);
+      this.running.offset += bytes.byteLength;
+    }
+    for (let rest = bytes; ; ) {
+      rest = rest.subarray(this.#part.push(rest));
+      if (this.#part.full) {
+        if (!(await this.#sending)) return "lost";
+        // The last part, which may be short, is the tail's.
+        if (this.#upload.state.partCount === this.#objects.maxParts - 1) return "too-large";
+        this.#sending = this.#send(this.#part.take());
+        // It is awaited later; until then a failure is no unhandled rejection.
+        this.#sending.catch(() => {});
+      }
+      if (rest.byteLength === 0) return null;
+    }
+  }
+
+  /** Waits for a place to hold whole parts in. A client that goes silent there gives way to those who wait. */
+  async #enter(): Promise<void> {
+    const leave = await gate.enter();
+    const unwatch = this.#body.giveWay(this.#upload.state.stallTimeout, () => gate.crowded);
+    this.#leave = () => {
+      unwatch();
+      leave();
+    };
+  }
+
+  async #send(bytes: Uint8Array): Promise<boolean> {
+    const number = this.#upload.state.partCount + 1;
+    const part = await this.#objects.putPart(await this.#multipart(), number, bytes);
+    this.#part.giveBack(bytes);
+    if (part !== null) this.#upload.recordPart(part);
+    return part !== null;
+  }
+
+  async #multipart(): Promise<Multipart> {
+    if (this.#upload.multipart !== null) return this.#upload.multipart;
+    const created = await this.#objects.beginMultipart(newObjectKey("blobs"));
+    this.#upload.beginMultipart(created);
+    return created;
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * One resumable upload. It reads request bodies itself, which is what keeps the bytes that arrived before a
+ * connection broke, and it never holds more than two parts of them.
+ *
+ * The phases of a session, each written down before the step that it names is taken:
+ *
+ *   open ──────────▶ storing ─────▶ committing ─────▶ committed
+ *    ││  all bytes     the object     its digest is      the D1 row is written; kept
+ *    ││  are here      is made        verified; the      a while for a repeated PUT
+ *    ││                   │           D1 row follows
+ *    ││                   ▼                ▲
+ *    │◀────────────── reopening            │
+ *    │  the body may have been cut off:    │
+ *    ▼  its bytes come back                │
+ *   putting ───────────────────────────────┘
+ *      a whole body goes straight to the store, which verifies it
+ *
+ * A crash in "putting" loses that body, as nothing of it was acknowledged: back to "open" at offset 0.
+ * A crash in "storing", "reopening" or "committing" loses nothing: the next request takes the step again.
+ */
+
+import { DurableObject } from "cloudflare:workers";
+import { log } from "../../log.ts";
+import type { Digest } from "../../oci/digest.ts";
+import type { RepositoryName } from "../../oci/reference.ts";
+import { Unavailable } from "../retry.ts";
+import { openStores, type Stores } from "../stores.ts";
+import { BodyReader } from "./body-reader.ts";
+import { discardBytes, finish, forgetPut, lostCommit, putWhole, restart } from "./closing.ts";
+import { type End, Intake, type RunningHash } from "./intake.ts";
+import type {
+  AppendOutcome,
+  CancelOutcome,
+  Chunk,
+  CloseOutcome,
+  NotAvailable,
+  Refusal,
+  StatusOutcome,
+  Unknown,
+} from "./protocol.ts";
+import { takeBack } from "./reopening.ts";
+import { DEFAULT_STALL_TIMEOUT, type NewUpload, Upload } from "./state.ts";
+import { Turns } from "./turns.ts";
+
+/** When dropping a session is tried again after it failed. Milliseconds. */
+const DISCARD_RETRY = 10 * 60 * 1000;
+
+export class UploadSession extends DurableObject<Env> {
+  readonly #stores: Stores = openStores(this.env);
+  readonly #turns = new Turns();
+  /** Lost when this object is evicted; then the finished blob is read back. */
+  #running: RunningHash | null = null;
+
+  /** Creates the session. Called with a fresh id, and again when that call's answer was lost. */
+  async start(upload: NewUpload): Promise<void> {
+    const { deadline } = Upload.create(this.ctx.storage, upload, Date.now());
+    await this.ctx.storage.setAlarm(deadline);
+  }
+
+  /** How far the session is (end-13). */
+  async status(repository: RepositoryName): Promise<StatusOutcome> {
+    return this.#use<StatusOutcome>(repository, null, null, async ({ state }) => ({
+      kind: "at",
+      offset: state.offset,
+    }));
+  }
+
+  /** Adds a chunk (end-5). */
+  async append(repository: RepositoryName, chunk: Chunk): Promise<AppendOutcome> {
+    return this.#use<AppendOutcome>(repository, null, chunk, async (upload, body) => {
+      if (body === null || upload.state.phase !== "open") return { kind: "closing" };
+      const { offset } = upload.state;
+      if (chunk.range !== null && chunk.range.offset !== offset) return { kind: "out-of-order", offset };
+      upload.becomeChunked();
+      return (await this.#receive(upload, chunk, body)) ?? { kind: "accepted", offset: upload.state.offset };
+    });
+  }
+
+  /** Closes the session with its last bytes, if any, as the blob `digest` (end-6). Can be repeated. */
+  async close(repository: RepositoryName, digest: Digest, chunk: Chunk | null): Promise<CloseOutcome> {
+    return this.#use<CloseOutcome>(repository, digest, chunk, async (upload, body) => {
+      const lost = await lostCommit(this.#stores, upload);
+      if (lost !== null) return lost;
+      // After the bytes were complete, a body is one that was taken in before.
+      const taken =
+        upload.state.phase === "open" && chunk !== null && body !== null
+          ? await this.#takeLast(upload, digest, chunk, body)
+          : null;
+      const outcome = taken ?? (await finish(this.#stores, upload, digest));
+      if (outcome.kind === "mismatch") await this.#afterMismatch(upload);
+      else if (outcome.kind === "unknown") await this.#discard(upload);
+      return outcome;
+    });
+  }
+
+  /** Drops the session and its bytes (end-14). */
+  async cancel(repository: RepositoryName): Promise<CancelOutcome> {
+    return this.#turns.take(async () => {
+      const upload = this.#load(repository);
+      if (upload === null) return { kind: "unknown" };
+      await this.#discard(upload);
+      return { kind: "cancelled" };
+    });
+  }
+
+  /** The session may have been idle for too long, or is to be dropped still. */
+  override async alarm(): Promise<void> {
+    const upload = Upload.load(this.ctx.storage);
+    if (upload === null) return;
+    // A long body is use: the request sets the next alarm when it ends.
+    if (this.#turns.busy) return this.ctx.storage.setAlarm(Date.now() + upload.state.expiresAfter);
+    await this.#turns.take(async () => {
+      if (upload.state.discarding || upload.deadline <= Date.now()) await this.#discard(upload);
+      else await this.ctx.storage.setAlarm(upload.deadline);
+    });
+  }
+
+  /**
+   * Gives a request its turn on a live session, and reads its body to the end whatever comes of it.
+   * @param closing what the request closes the session as; null when it does not
+   */
+  #use<T>(
+    repository: RepositoryName,
+    closing: Digest | null,
+    chunk: Chunk | null,
+    work: (upload: Upload, body: BodyReader | null) => Promise<T>,
+  ): Promise<T | Unknown | NotAvailable> {
+    return this.#turns.take(async () => {
+      const upload = this.#load(repository, closing);
+      const body = chunk && new BodyReader(chunk.body);
+      const unwatch = body?.giveWay(
+        upload?.state.stallTimeout ?? DEFAULT_STALL_TIMEOUT,
+        () => this.#turns.crowded,
+      );
+      try {
+        return upload === null ? { kind: "unknown" } : await this.#attempt(upload, () => work(upload, body));
+      } finally {
+        await body?.drain();
+        unwatch?.();
+      }
+    });
+  }
+
+  /** Takes up what was interrupted, then does the work; both count as use of the session. */
+  async #attempt<T>(upload: Upload, work: () => Promise<T>): Promise<T | NotAvailable> {
+    try {
+      if (upload.state.phase === "putting") await forgetPut(this.#stores, upload);
+      if (upload.state.phase === "reopening") await this.#takeBack(upload);
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      log("upload-not-available", { error }, "warn");
+      return { kind: "unavailable" };
+    } finally {
+      await this.#touch(upload);
+    }
+  }
+
+  /**
+   * A live session of this repository, else null. A closed one lives only for the PUT that closed it, repeated.
+   */
+  #load(repository: RepositoryName, closing: Digest | null = null): Upload | null {
+    const upload = Upload.load(this.ctx.storage);
+    if (upload === null || upload.state.repository !== repository || upload.state.discarding) return null;
+    if (upload.state.phase === "committed" && upload.state.closedAs !== closing) return null;
+    return upload;
+  }
+
+  /** Notes that the session is in use, unless it has been dropped. */
+  async #touch(upload: Upload): Promise<void> {
+    if (upload.state.discarding) return;
+    upload.touch(Date.now());
+    await this.ctx.storage.setAlarm(upload.deadline);
+  }
+
+  /** The last bytes of an open session, or all of them. @returns null when they were taken in */
+  async #takeLast(
+    upload: Upload,
+    digest: Digest,
+    chunk: Chunk,
+    body: BodyReader,
+  ): Promise<CloseOutcome | null> {
+    const { offset, chunked } = upload.state;
+    if (chunk.range !== null) {
+      if (chunk.range.offset !== offset) return { kind: "out-of-order", offset };
+      upload.becomeChunked();
+    } else if (!chunked && offset > 0) {
+      // The whole body again, after a PUT that broke off: containerd does that.
+      await restart(this.#stores, upload);
+    }
+    const { length } = chunk;
+    if (upload.state.offset === 0 && length !== null && length <= this.#stores.objects.maxPut) {
+      // A multipart upload that never got its first part is in the way.
+      if (upload.multipart !== null) await restart(this.#stores, upload);
+      return putWhole(this.#stores, upload, digest, body, length);
+    }
+    const refused = await this.#receive(upload, chunk, body);
+    if (refused === null && length === null) upload.mayBeCut();
+    return refused;
+  }
+
+  /** @returns null when the body was taken in to its end */
+  async #receive(upload: Upload, chunk: Chunk, body: BodyReader): Promise<Refusal | null> {
+    const end = await this.#takeIn(upload, chunk, body);
+    if (end === "complete") return null;
+    if (end !== "too-large" && end !== "lost") return { kind: end, offset: upload.state.offset };
+    await this.#discard(upload);
+    return { kind: end === "lost" ? "unknown" : end };
+  }
+
+  async #takeIn(upload: Upload, chunk: Pick<Chunk, "length" | "range">, body: BodyReader): Promise<End> {
+    const intake = new Intake(this.#stores.objects, upload, chunk, body, this.#running);
+    this.#running = null;
+    const end = await intake.run();
+    this.#running = intake.running;
+    return end;
+  }
+
+  /** A body of unknown length that was cut off can look complete: then its bytes are the client's to go on from. */
+  async #afterMismatch(upload: Upload): Promise<void> {
+    if (!upload.state.perhapsCut) return this.#discard(upload);
+    if (upload.state.phase !== "storing") return;
+    upload.beginReopening();
+    await this.#takeBack(upload);
+  }
+
+  async #takeBack(upload: Upload): Promise<void> {
+    const lost = !(await takeBack(this.#stores, upload, (body) =>
+      this.#takeIn(upload, { length: null, range: null }, body),
+    ));
+    if (lost) await this.#discard(upload);
+  }
+
+  /** Drops the session: at once for every client, and its bytes by repeated alarms until the store has let go of them. */
+  async #discard(upload: Upload): Promise<void> {
+    upload.beginDiscarding();
+    this.#running = null;
+    await this.ctx.storage.setAlarm(Date.now() + DISCARD_RETRY);
+    try {
+      await discardBytes(this.#stores, upload);
+    } catch (error) {
+      log("upload-not-discarded", { error }, "warn");
+      return;
+    }
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+  }
+}
