@@ -68,6 +68,7 @@ describe("Docker's schema 1", () => {
     [{ schemaVersion: 2 }, SIGNED],
     [{}, SCHEMA_1],
     [{ mediaType: SCHEMA_1 }, null],
+    [{ ...IMAGE, mediaType: SCHEMA_1 }, OCI_MANIFEST],
     [{ schemaVersion: 2, mediaType: SIGNED }, null],
   ])("is refused by that name: %j as %s", (manifest, contentType) => {
     expect(complaint(manifest, contentType)).toBe(

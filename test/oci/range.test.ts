@@ -163,6 +163,7 @@ describe("the Content-Range of a chunk", () => {
     `0-${HUGE}`,
     `${HUGE}-${HUGE}`,
     "9007199254740992-9007199254740993",
+    "0000000000000000-4",
     `0-4/${HUGE}`,
   ])("%j is malformed", (header) => {
     expect(refusalOf(() => parseContentRange(header))).toEqual({
