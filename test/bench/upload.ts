@@ -9,9 +9,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { Service } from "../e2e/support/command.ts";
 import { freePort } from "../e2e/support/ports.ts";
 import { ROOT } from "../e2e/support/registry.ts";
+import { Service } from "../e2e/support/service.ts";
+import { sha256 } from "../support/content.ts";
 
 const MIB = 1024 ** 2;
 const SIZE = 100 * MIB;
@@ -164,10 +165,6 @@ function pieces(bytes: Buffer): ReadableStream {
       offset += MIB;
     },
   });
-}
-
-function sha256(bytes: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
 function median(list: number[]): number {
