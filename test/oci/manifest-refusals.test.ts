@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import { parseManifest } from "../../src/oci/manifest.ts";
-import { MANIFEST_MEDIA_TYPES } from "../../src/oci/media-types.ts";
-import { A, B, descriptor, IMAGE, INDEX, OCI_INDEX, OCI_MANIFEST } from "./manifests.ts";
+import { MANIFEST_MEDIA_TYPES, OCI_INDEX, OCI_MANIFEST } from "../../src/oci/media-types.ts";
+import { A, B, descriptor, IMAGE, INDEX } from "./manifests.ts";
 import { refusalOf } from "./refusal.ts";
 
 /** The message of the refusal, which is a MANIFEST_INVALID. */

@@ -2,8 +2,9 @@
 
 import { describe, expect, test } from "vitest";
 import { type Manifest, parseManifest } from "../../src/oci/manifest.ts";
-import { MANIFEST_MEDIA_TYPES, manifestKind } from "../../src/oci/media-types.ts";
-import { A, B, C, CONFIG, D, descriptor, IMAGE, INDEX, OCI_INDEX, OCI_MANIFEST } from "./manifests.ts";
+import { MANIFEST_MEDIA_TYPES, manifestKind, OCI_INDEX, OCI_MANIFEST } from "../../src/oci/media-types.ts";
+import { CONFIG } from "../support/manifests.ts";
+import { A, B, C, D, descriptor, IMAGE, INDEX } from "./manifests.ts";
 
 function parse(manifest: object, contentType: string | null = null): Manifest {
   return parseManifest(JSON.stringify(manifest), contentType);

@@ -1,8 +1,7 @@
 /** Manifests to change a field of. Their digests are digests of nothing: nobody looks. */
 
-export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
-export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
-export const CONFIG = "application/vnd.oci.image.config.v1+json";
+import { OCI_INDEX, OCI_MANIFEST } from "../../src/oci/media-types.ts";
+import { CONFIG } from "../support/manifests.ts";
 
 export const A = `sha256:${"a".repeat(64)}`;
 export const B = `sha256:${"b".repeat(64)}`;
