@@ -1,6 +1,7 @@
-/** The shape of the source: imports go one way, without circles, and files stay small. */
+/** The shape of the source: imports go one way, without circles, and files stay small. And every test is run. */
 
 import { describe, expect, test } from "vitest";
+import { SUITES } from "./suites.ts";
 
 const sources = import.meta.glob<string>("../src/**/*.ts", { query: "?raw", import: "default", eager: true });
 
@@ -106,5 +107,40 @@ describe("files", () => {
       .filter(([, text]) => /\bstate\.\w+ (?:[-+]?=|\?\?=) |Object\.assign\((?:upload\.)?state/.test(text))
       .map(([path]) => path);
     expect(assigning).toEqual([]);
+  });
+});
+
+describe("test files", () => {
+  const others = Object.keys(import.meta.glob("./**/*.test.ts")).map((path) => path.replace("./", ""));
+  // A glob leaves out the file that it stands in.
+  const files = ["architecture.test.ts", ...others];
+  const places: readonly string[] = Object.values(SUITES).flat();
+
+  function holds(place: string, file: string): boolean {
+    return place.endsWith("/") ? file.startsWith(place) : file === place;
+  }
+
+  test("belong to exactly one suite", () => {
+    expect(files.length).toBeGreaterThan(30);
+    const lost = files.filter((file) => places.filter((place) => holds(place, file)).length !== 1);
+    expect(lost).toEqual([]);
+  });
+
+  test("are in every place that a suite names", () => {
+    expect(places.filter((place) => !files.some((file) => holds(place, file)))).toEqual([]);
+  });
+
+  test("are found by the suites' own configurations, and by no others", () => {
+    const configurations = import.meta.glob<string>("./**/vitest.config.ts", {
+      query: "?raw",
+      import: "default",
+      eager: true,
+    });
+    const includes = Object.values(configurations).flatMap((text) => text.match(/include: [^,\n]*/g) ?? []);
+    expect(includes.map((include) => include.replace(/ }.*/, "")).sort()).toEqual(
+      Object.keys(SUITES)
+        .map((suite) => `include: filesOf("${suite}")`)
+        .sort(),
+    );
   });
 });

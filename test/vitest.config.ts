@@ -1,18 +1,28 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { filesOf } from "./suites.ts";
+
+const workerd = () =>
+  cloudflareTest(async () => ({
+    // The Worker itself, with its bindings metered and breakable.
+    main: "./test/support/worker.ts",
+    wrangler: { configPath: "./wrangler.toml" },
+    miniflare: { bindings: { MIGRATIONS: await readD1Migrations("migrations") } },
+  }));
 
 export default defineConfig({
-  plugins: [
-    cloudflareTest(async () => ({
-      // The Worker itself, with its bindings metered and breakable.
-      main: "./test/support/worker.ts",
-      wrangler: { configPath: "./wrangler.toml" },
-      miniflare: { bindings: { MIGRATIONS: await readD1Migrations("migrations") } },
-    })),
-  ],
   test: {
-    include: ["test/{oci,storage,api,auth,gc}/**/*.test.ts", "test/architecture.test.ts"],
-    setupFiles: ["test/setup.ts"],
-    testTimeout: 60_000,
+    projects: [
+      { plugins: [workerd()], test: { name: "pure", include: filesOf("pure") } },
+      {
+        plugins: [workerd()],
+        test: {
+          name: "worker",
+          include: filesOf("worker"),
+          setupFiles: ["test/setup.ts"],
+          testTimeout: 60_000,
+        },
+      },
+    ],
   },
 });

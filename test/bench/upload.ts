@@ -9,9 +9,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { Service } from "../e2e/support/command.ts";
 import { freePort } from "../e2e/support/ports.ts";
 import { ROOT } from "../e2e/support/registry.ts";
+import { Service } from "../e2e/support/service.ts";
+import { type Client, clientOf } from "../support/client.ts";
+import { sha256 } from "../support/content.ts";
 
 const MIB = 1024 ** 2;
 const SIZE = 100 * MIB;
@@ -82,7 +84,7 @@ async function compare(bare: string, berth: string): Promise<void> {
 }
 
 async function put(origin: string, bytes: Buffer): Promise<void> {
-  await expect(201, origin, { method: "PUT", body: new Uint8Array(bytes) });
+  await drained(clientAt(origin).expect([201], "PUT", "/", { body: new Uint8Array(bytes) }));
 }
 
 async function pushByPatch(
@@ -90,27 +92,26 @@ async function pushByPatch(
   body: ReadableStream,
   digest: string | Promise<string>,
 ): Promise<void> {
-  const location = await start(origin);
-  await expect(202, origin + location, { method: "PATCH", body, duplex: "half" } as RequestInit);
-  await expect(201, `${origin}${location}?digest=${await digest}`, { method: "PUT" });
+  const client = clientAt(origin);
+  const location = await client.startUpload("bench");
+  await drained(client.expect([202], "PATCH", location, { body, duplex: "half" } as RequestInit));
+  await drained(client.expect([201], "PUT", `${location}?digest=${await digest}`));
 }
 
 async function pushByPut(origin: string, bytes: Buffer): Promise<void> {
-  const location = await start(origin);
-  const url = `${origin}${location}?digest=${sha256(bytes)}`;
-  await expect(201, url, { method: "PUT", body: new Uint8Array(bytes) });
+  const client = clientAt(origin);
+  const path = `${await client.startUpload("bench")}?digest=${sha256(bytes)}`;
+  await drained(client.expect([201], "PUT", path, { body: new Uint8Array(bytes) }));
 }
 
-async function start(origin: string): Promise<string> {
-  const response = await expect(202, `${origin}/v2/bench/blobs/uploads/`, { method: "POST" });
-  return response.headers.get("Location") ?? "";
+function clientAt(origin: string): Client {
+  return clientOf((method, path, init) =>
+    fetch(origin + path, { ...init, method, headers: { Authorization: authorization } }),
+  );
 }
 
-async function expect(status: number, url: string, init: RequestInit): Promise<Response> {
-  const response = await fetch(url, { ...init, headers: { Authorization: authorization } });
-  if (response.status !== status) throw new Error(`${init.method} ${url} answered ${response.status}`);
-  await response.arrayBuffer();
-  return response;
+async function drained(response: Promise<Response>): Promise<void> {
+  await (await response).arrayBuffer();
 }
 
 /** Uploads so many MiB, made as they are sent, and prints what workerd's memory grows to meanwhile. */
@@ -164,10 +165,6 @@ function pieces(bytes: Buffer): ReadableStream {
       offset += MIB;
     },
   });
-}
-
-function sha256(bytes: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
 function median(list: number[]): number {

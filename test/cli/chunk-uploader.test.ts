@@ -10,6 +10,7 @@ import type { ChunkSource } from "../../src/cli/upload/chunk-source.ts";
 import { ChunkUploader } from "../../src/cli/upload/chunk-uploader.ts";
 import { SessionLost, UploadRefused } from "../../src/cli/upload/refusal.ts";
 import { NO_LIMITS } from "../../src/cli/upload/session.ts";
+import { sha256 } from "../support/content.ts";
 import {
   answer,
   cut,
@@ -18,7 +19,6 @@ import {
   limitBody,
   MemoryRegistry,
   refuse,
-  sha256,
 } from "./support/memory-registry.ts";
 
 const KiB = 1024;

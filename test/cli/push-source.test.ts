@@ -10,8 +10,8 @@ import { Failure } from "../../src/cli/failure.ts";
 import type { Choice, Image } from "../../src/cli/push/image.ts";
 import { openSource, readImage } from "../../src/cli/push/source.ts";
 import { DOCKER_MANIFEST } from "../../src/oci/media-types.ts";
+import { sha256 } from "../support/content.ts";
 import { Layout, write, writeSaved } from "./support/images.ts";
-import { sha256 } from "./support/memory-registry.ts";
 
 let folder: string;
 

@@ -17,8 +17,9 @@ import { SavedSessions } from "../../src/cli/push/saved-sessions.ts";
 import { openSource, readImage } from "../../src/cli/push/source.ts";
 import { parseTarget } from "../../src/cli/push/target.ts";
 import { parseRepositoryName } from "../../src/oci/reference.ts";
+import { sha256 } from "../support/content.ts";
 import { Layout, write } from "./support/images.ts";
-import { answer, faultAfter, limitBody, MemoryRegistry, refuse, sha256 } from "./support/memory-registry.ts";
+import { answer, faultAfter, limitBody, MemoryRegistry, refuse } from "./support/memory-registry.ts";
 
 const large = randomBytes(500_000);
 let registry: MemoryRegistry;

@@ -9,15 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createRelay } from "../../src/cli/relay/server.ts";
 import { parseUpstream } from "../../src/cli/relay/upstream.ts";
-import {
-  answer,
-  cut,
-  faultAfter,
-  limitBody,
-  MemoryRegistry,
-  refuse,
-  sha256,
-} from "./support/memory-registry.ts";
+import { sha256 } from "../support/content.ts";
+import { answer, cut, faultAfter, limitBody, MemoryRegistry, refuse } from "./support/memory-registry.ts";
 
 const KiB = 1024;
 const content = randomBytes(1000 * KiB);

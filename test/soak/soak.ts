@@ -11,10 +11,11 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { getPlatformProxy } from "wrangler";
-import { Service } from "../e2e/support/command.ts";
 import { freePort } from "../e2e/support/ports.ts";
 import { ROOT } from "../e2e/support/registry.ts";
-import { Client } from "./client.ts";
+import { Service } from "../e2e/support/service.ts";
+import type { Client } from "../support/client.ts";
+import { clientAt } from "./client.ts";
 import { collect, pull, push, remove, repeat, retag } from "./workers.ts";
 import { World } from "./world.ts";
 
@@ -45,7 +46,7 @@ const service = new Service(
 const world = new World();
 let failed = true;
 try {
-  const client = new Client(`http://127.0.0.1:${port}`, `Basic ${btoa(`admin:${password}`)}`);
+  const client = clientAt(`http://127.0.0.1:${port}`, `Basic ${btoa(`admin:${password}`)}`);
   await service.ready(async () => (await client.send("GET", "/v2/")).ok);
   await work(client);
   await settle(client);

@@ -1,10 +1,13 @@
 /** Who is at work during the soak. Each function is one round of one of them. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Client } from "./client.ts";
-import { type Image, REPOSITORIES, sha256, type World } from "./world.ts";
+import { OCI_MANIFEST } from "../../src/oci/media-types.ts";
+import { answered, type Client } from "../support/client.ts";
+import { sha256 } from "../support/content.ts";
+import { imageOf } from "../support/manifests.ts";
+import { abandon, upload } from "./client.ts";
+import { type Image, REPOSITORIES, type World } from "./world.ts";
 
-const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const TAGS = 12;
 
 /** Few enough that most layers are used by none now and then: those a collection may take, and a push want back. */
@@ -22,22 +25,12 @@ export async function push(world: World, client: Client, vouched: number): Promi
   const layers = world.randomLayers().map((index) => world.layer(index));
   for (const blob of [config, ...layers]) await provide(world, client, repository, blob);
 
-  const text = JSON.stringify({
-    schemaVersion: 2,
-    mediaType: MANIFEST,
-    config: {
-      mediaType: "application/vnd.oci.image.config.v1+json",
-      digest: config.digest,
-      size: config.bytes.length,
-    },
-    layers: layers.map(({ digest, bytes }) => ({
-      mediaType: "application/vnd.oci.image.layer.v1.tar",
-      digest,
-      size: bytes.length,
-    })),
-  });
-  const path = `/v2/${repository}/manifests/t${Math.floor(Math.random() * TAGS)}`;
-  const response = await client.send("PUT", path, { body: text, headers: { "Content-Type": MANIFEST } });
+  const manifest = imageOf(
+    config.bytes,
+    layers.map(({ bytes }) => bytes),
+  );
+  const text = JSON.stringify(manifest);
+  const response = await client.putManifest(repository, anyTag(), manifest);
   if (response.status === 201) {
     world.counts.pushes++;
     const blobs = [config, ...layers].map(({ digest }) => digest);
@@ -70,9 +63,9 @@ async function provide(
   }
   if (Math.random() < 0.1) {
     world.counts.aborts++;
-    await client.abandon(repository, bytes);
+    await abandon(client, repository, bytes);
   }
-  await client.upload(repository, digest, bytes, Math.random() < 0.5);
+  await upload(client, repository, digest, bytes, Math.random() < 0.5);
 }
 
 /** Pulls a live image whole, and hashes it. */
@@ -112,8 +105,9 @@ export async function retag(world: World, client: Client): Promise<void> {
   const image = world.pick();
   if (image === null) return;
   await withImage(image, async () => {
-    const path = `/v2/${image.repository}/manifests/t${Math.floor(Math.random() * TAGS)}`;
-    await client.expect([201], "PUT", path, { body: image.text, headers: { "Content-Type": MANIFEST } });
+    const { repository, text } = image;
+    const pushed = client.putManifest(repository, anyTag(), text, { "Content-Type": OCI_MANIFEST });
+    await answered([201], pushed, `PUT ${repository}@${image.digest}`);
     world.counts.retags++;
   });
 }
@@ -148,6 +142,10 @@ export async function repeat(until: number, pause: number, round: () => Promise<
     await round();
     await sleep(pause * (0.5 + Math.random()));
   }
+}
+
+function anyTag(): string {
+  return `t${Math.floor(Math.random() * TAGS)}`;
 }
 
 function choose<T>(list: readonly T[]): T {

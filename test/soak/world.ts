@@ -1,6 +1,6 @@
 /** What the soak knows to be true: every manifest that was answered 201 and not deleted must pull whole. */
 
-import { createHash } from "node:crypto";
+import { sha256 } from "../support/content.ts";
 
 export const REPOSITORIES = ["soak/a", "soak/b", "soak/c"] as const;
 
@@ -71,8 +71,4 @@ export class World {
     }
     return { digest: sha256(bytes), bytes };
   }
-}
-
-export function sha256(bytes: Uint8Array | string): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }

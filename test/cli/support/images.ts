@@ -3,15 +3,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type DOCKER_MANIFEST_LIST, OCI_INDEX, OCI_MANIFEST } from "../../../src/oci/media-types.ts";
-import { sha256 } from "./memory-registry.ts";
-
-export interface Descriptor {
-  mediaType: string;
-  digest: string;
-  size: number;
-  platform?: { os: string; architecture: string };
-  annotations?: Record<string, string>;
-}
+import { sha256 } from "../../support/content.ts";
+import type { Descriptor } from "../../support/manifests.ts";
 
 /** An OCI layout in a folder. */
 export class Layout {

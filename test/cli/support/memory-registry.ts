@@ -1,8 +1,9 @@
 /** A registry in memory that fails on demand. Strict about chunks: each must begin where the last one ended. */
 
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { sha256 } from "../../support/content.ts";
 
 /** Takes a request over, or leaves it (false). */
 export type Fault = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
@@ -188,8 +189,4 @@ export function limitBody(bytes: number): Fault {
     request.resume();
     return true;
   };
-}
-
-export function sha256(bytes: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }

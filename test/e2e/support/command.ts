@@ -4,8 +4,6 @@ import { spawn } from "node:child_process";
 import { type CommandOptions, signalGroup } from "./process-group.ts";
 
 export type { CommandOptions } from "./process-group.ts";
-// For test/bench and test/soak, until they take it from its own file.
-export { Service } from "./service.ts";
 
 export interface Result {
   /** Null when a signal ended it. */

@@ -1,0 +1,18 @@
+/** Which tests run together, and where. A test file belongs to exactly one suite: architecture.test.ts sees to it. */
+
+/** Below test: a folder, with all that is in it, or a file. */
+export const SUITES = {
+  /** In workerd, on nothing: they need no registry to be set up before each test. */
+  pure: ["architecture.test.ts", "oci/"],
+  /** In workerd, against the Worker on its bindings, which are empty before each test. */
+  worker: ["api/", "auth/", "gc/", "storage/"],
+  /** In Node: programs for the user's machine. */
+  cli: ["cli/"],
+  /** In Node: real clients against `npm start`. */
+  e2e: ["e2e/"],
+} as const;
+
+/** The files of a suite, as vitest's `include` wants them. */
+export function filesOf(suite: keyof typeof SUITES): string[] {
+  return SUITES[suite].map((place) => `test/${place}${place.endsWith("/") ? "**/*.test.ts" : ""}`);
+}
