@@ -1,10 +1,10 @@
 /** `npm run gc`: collects garbage now, or says what a collection would take, and prints the report. */
 
 import process from "node:process";
-import { text } from "node:stream/consumers";
-import { Command, CommanderError } from "commander";
-import { badInput, describe, EXIT, Failure } from "./failure.ts";
-import { readDockerCredentials } from "./push/credentials.ts";
+import { Command } from "commander";
+import { AdminApi, type AdminOptions, withRegistry } from "./admin/api.ts";
+import { EXIT } from "./failure.ts";
+import { runProgram } from "./program.ts";
 import { formatSize } from "./size.ts";
 
 const HELP = `
@@ -19,12 +19,9 @@ Examples:
 Exit codes: 0 collected, 1 the registry failed or refused, 2 wrong arguments.
 `;
 
-interface Options {
-  registry: string;
+interface Options extends AdminOptions {
   dryRun?: boolean;
   list?: boolean;
-  username?: string;
-  passwordStdin?: boolean;
 }
 
 /** What the registry answers; see CollectionReport in gc.ts. */
@@ -48,74 +45,28 @@ const SINGULAR: Readonly<Record<string, string>> = {
   repositories: "repository",
 };
 
-const program = new Command("gc")
+const program = withRegistry(new Command("gc"))
   .description("Collects garbage in a Berth registry, while it is in use.")
-  .option("--registry <url>", "which registry", `http://127.0.0.1:${process.env.PORT ?? 5000}`)
   .option("--dry-run", "only say what would be taken")
   .option("--list", "only list the last runs")
-  .option("--username <name>", "who to log in as; wants --password-stdin")
-  .option("--password-stdin", "read the password from standard input")
   .addHelpText("after", HELP)
-  .exitOverride()
   .action(run);
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.input;
-  else {
-    console.error(`gc: ${describe(error)}`);
-    process.exitCode = error instanceof Failure ? error.exitCode : EXIT.registry;
-  }
-}
+await runProgram(program);
 
 async function run(options: Options): Promise<void> {
-  if (!URL.canParse(options.registry)) throw badInput(`${options.registry} is no URL.`);
-  const url = new URL("/v2/_berth/gc", options.registry);
-  if (options.dryRun) url.searchParams.set("dry-run", "true");
-  const authorization = await authorize(url, options);
-  const answer = await call(options.list ? "GET" : "POST", url, authorization);
-  if (options.list) for (const report of (answer as { runs: Report[] }).runs) printLine(report);
-  else print(answer as Report);
-  if (!options.list && (answer as Report).outcome === "failed") process.exitCode = EXIT.registry;
-}
-
-async function authorize(url: URL, options: Options): Promise<string | null> {
-  if (options.username !== undefined) {
-    if (!options.passwordStdin) throw badInput("--username wants --password-stdin.");
-    return basic(options.username, (await text(process.stdin)).replace(/\r?\n$/, ""));
-  }
-  const found = await readDockerCredentials(url.host);
-  return found?.kind === "password" ? basic(found.user, found.password) : null;
-}
-
-function basic(user: string, password: string): string {
-  return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
-}
-
-async function call(method: string, url: URL, authorization: string | null): Promise<unknown> {
-  let response: Response;
+  const api = await AdminApi.open(options);
   try {
-    response = await fetch(url, {
-      method,
-      headers: authorization === null ? {} : { Authorization: authorization },
-    });
-  } catch (error) {
-    throw new Failure(`${url.host} cannot be reached: ${describe((error as Error).cause ?? error)}.`);
-  }
-  const body = await response.text();
-  if (response.ok) return JSON.parse(body);
-  if (response.status === 401) {
-    throw new Failure(`${url.host} wants an administrator: run docker login ${url.host}, or use --username.`);
-  }
-  throw new Failure(`${url.host} answered ${response.status}: ${messageOf(body)}.`);
-}
-
-function messageOf(body: string): string {
-  try {
-    return JSON.parse(body).errors[0].message;
-  } catch {
-    return "it is no Berth registry";
+    if (options.list) {
+      const { runs } = (await api.call("GET", "gc")) as { runs: Report[] };
+      for (const report of runs) printLine(report);
+      return;
+    }
+    const report = (await api.call("POST", "gc", options.dryRun ? { "dry-run": "true" } : {})) as Report;
+    print(report);
+    if (report.outcome === "failed") process.exitCode = EXIT.registry;
+  } finally {
+    api.close();
   }
 }
 

@@ -2,9 +2,10 @@
 
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { Command, CommanderError } from "commander";
-import { badInput, describe, EXIT, Failure } from "./failure.ts";
+import { Command } from "commander";
+import { badInput, EXIT } from "./failure.ts";
 import { readPassword } from "./password.ts";
+import { runProgram } from "./program.ts";
 import {
   checkName,
   describeRights,
@@ -59,16 +60,7 @@ command("import <file>", "take the users of an htpasswd file (bcrypt only); new 
   importFile,
 );
 
-for (const each of [program, ...program.commands]) each.exitOverride().configureHelp({ helpWidth: 80 });
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.input;
-  else {
-    console.error(`user: ${describe(error)}`);
-    process.exitCode = error instanceof Failure ? error.exitCode : EXIT.registry;
-  }
-}
+await runProgram(program);
 
 function command(name: string, description: string): Command {
   return program.command(name).description(description).option("--remote", "the deployed registry");
