@@ -3,12 +3,14 @@
 import process from "node:process";
 import { type Command, CommanderError } from "commander";
 import { describe, EXIT, Failure } from "./failure.ts";
+import { onSignals } from "./signals.ts";
 
 /** Runs the command that the arguments name, and ends this program when it fails. */
 export async function runProgram(program: Command): Promise<void> {
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureHelp({ helpWidth: 80 }).showHelpAfterError("(--help explains)");
   }
+  onSignals();
   try {
     await program.parseAsync();
   } catch (error) {

@@ -1,10 +1,10 @@
 /** The users' KV namespace, local or deployed, through wrangler's KV commands. */
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "./failure.ts";
+import { makeTemporaryFolder } from "./temporary-folder.ts";
 import { runWrangler, STATE } from "./wrangler.ts";
 
 const LOCKED_TRIES = 5;
@@ -40,15 +40,11 @@ export class UserStore {
 
   /** Writes entries, all in one call. Hashes go through a file: arguments can be read by other users. */
   async put(entries: Map<string, string>): Promise<void> {
-    const folder = await mkdtemp(join(tmpdir(), "berth-users-"));
-    try {
-      const path = join(folder, "users.json");
-      const bulk = [...entries].map(([key, value]) => ({ key, value }));
-      await writeFile(path, JSON.stringify(bulk), { mode: 0o600 });
-      await wrangler(["kv", "bulk", "put", path, ...this.#where]);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+    using folder = await makeTemporaryFolder("berth-users-");
+    const path = join(folder.path, "users.json");
+    const bulk = [...entries].map(([key, value]) => ({ key, value }));
+    await writeFile(path, JSON.stringify(bulk), { mode: 0o600 });
+    await wrangler(["kv", "bulk", "put", path, ...this.#where]);
   }
 
   async remove(name: string): Promise<void> {

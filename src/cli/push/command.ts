@@ -70,8 +70,6 @@ async function run(source: string, targetText: string, options: Options): Promis
     throw badInput("Standard input cannot hold both the image and the password.");
   }
   const credentials = await readCredentials(target.origin.host, options);
-  process.once("SIGINT", () => process.exit(130));
-  process.once("SIGTERM", () => process.exit(143));
 
   // 2. The image, before the registry hears of it.
   const files = await openSource(source);
