@@ -27,6 +27,7 @@ export class UserStore {
     return new UserStore(["--binding", "USERS", "--remote"]);
   }
 
+  /** Names, as KV lists them: on Cloudflare, changes of the last minute may be missing. */
   async list(): Promise<string[]> {
     const keys = JSON.parse(await wrangler(["kv", "key", "list", ...this.#where])) as { name: string }[];
     return keys.map(({ name }) => name);
@@ -34,8 +35,16 @@ export class UserStore {
 
   /** The entry as it is stored; null when there is no such user. */
   async get(name: string): Promise<string | null> {
-    if (!(await this.list()).includes(name)) return null;
-    return (await wrangler(["kv", "key", "get", name, "--text", ...this.#where])).trim();
+    try {
+      const said = (await wrangler(["kv", "key", "get", name, "--text", ...this.#where])).trim();
+      // Locally wrangler says so in place of the value, and that it went well.
+      return said === "Value not found" ? null : said;
+    } catch (error) {
+      // Of Cloudflare's API it tells the status, after the address that it asked.
+      if (error instanceof Failure && error.message.includes(`/values/${encodeURIComponent(name)} - 404: `))
+        return null;
+      throw error;
+    }
   }
 
   /** Writes entries, all in one call. Hashes go through a file: arguments can be read by other users. */

@@ -102,8 +102,11 @@ async function remove(name: string, options: Options): Promise<void> {
 
 async function list(options: Options): Promise<void> {
   const store = open(options);
-  for (const name of await store.list())
-    console.log(`${name}: ${describeRights((await store.get(name)) ?? "")}`);
+  for (const name of await store.list()) {
+    const entry = await store.get(name);
+    // KV's list may be a little behind.
+    if (entry !== null) console.log(`${name}: ${describeRights(entry)}`);
+  }
 }
 
 async function grant(name: string, options: Options): Promise<void> {
@@ -131,11 +134,11 @@ async function existing(store: UserStore, name: string) {
 async function importFile(file: string, options: Options): Promise<void> {
   const { users, refused } = readHtpasswd(await readFile(file, "utf8"));
   const store = open(options);
-  const existing = new Set(await store.list());
   const entries = new Map<string, string>();
   for (const [name, hash] of users) {
     // Rights that a user has been given stay; only the password is taken.
-    const before = existing.has(name) ? parse((await store.get(name)) ?? "") : null;
+    const entry = await store.get(name);
+    const before = entry === null ? null : parse(entry);
     entries.set(name, format(hash, before?.rights ?? null));
   }
   if (entries.size > 0) await store.put(entries);

@@ -1,0 +1,122 @@
+/** A stand-in for the part of Cloudflare's API that the project's own wrangler asks, with real SQL behind D1. */
+
+import { DatabaseSync } from "node:sqlite";
+import { type Asked, json, ScriptedServer } from "./scripted-server.ts";
+
+const ACCOUNT = "/client/v4/accounts/account";
+const DATABASE = "11111111-1111-4111-8111-111111111111";
+
+class ApiError {
+  readonly status: number;
+  readonly code: number;
+
+  constructor(status: number, code: number) {
+    this.status = status;
+    this.code = code;
+  }
+}
+
+const NOT_FOUND = new ApiError(404, 10_007);
+
+type Route = [pattern: RegExp, answer: (found: string[], body: string) => unknown];
+
+export class Cloudflare {
+  /** The users' namespace: what can be read, and of that, what the list tells already. */
+  readonly values = new Map<string, string>();
+  listed: string[] = [];
+  /** When set, reading a value fails with this status. */
+  broken: number | null = null;
+  /** What has been created. */
+  worker = false;
+  bucket = false;
+  namespace = false;
+  database: DatabaseSync | null = null;
+  /** Whether the Worker answers on workers.dev; null before anybody has said so. */
+  workersDev: boolean | null = null;
+  readonly #server: ScriptedServer;
+
+  private constructor(server: ScriptedServer) {
+    this.#server = server;
+    server.reply = (asked, response) => {
+      const result = this.#answer(asked);
+      if (result instanceof ApiError) {
+        const errors = [{ code: result.code, message: "refused" }];
+        json(response, result.status, { success: false, errors, messages: [], result: null });
+      } else if (typeof result === "string") response.end(result);
+      else json(response, 200, { success: true, errors: [], messages: [], result, result_info: {} });
+    };
+  }
+
+  static async listen(): Promise<Cloudflare> {
+    return new Cloudflare(await new ScriptedServer().listen());
+  }
+
+  /** An account with a registry that was deployed before. */
+  deployed(): this {
+    this.worker = true;
+    this.bucket = true;
+    this.namespace = true;
+    this.database = new DatabaseSync(":memory:");
+    return this;
+  }
+
+  close(): void {
+    this.#server.close();
+    this.database?.close();
+  }
+
+  /** What wrangler has to know. */
+  get env(): Record<string, string> {
+    return {
+      CLOUDFLARE_API_BASE_URL: `${this.#server.origin}/client/v4`,
+      CLOUDFLARE_API_TOKEN: "token",
+      CLOUDFLARE_ACCOUNT_ID: "account",
+      WRANGLER_SEND_METRICS: "false",
+    };
+  }
+
+  /** Method and path below the account of what was asked so far, like "GET /workers/scripts/berth/settings". */
+  get log(): string[] {
+    return this.#server.asked.map(lineOf);
+  }
+
+  #answer(asked: Asked): unknown {
+    for (const [pattern, answer] of this.#routes) {
+      const found = pattern.exec(lineOf(asked));
+      if (found !== null) return answer(found.slice(1).map(decodeURIComponent), asked.body);
+    }
+    return NOT_FOUND;
+  }
+
+  readonly #routes: Route[] = [
+    [/^GET \/storage\/kv\/namespaces\/users\/values\/(.+)$/, ([key = ""]) => this.#value(key)],
+    [/^GET \/storage\/kv\/namespaces\/users\/keys$/, () => this.listed.map((name) => ({ name }))],
+    [/^PUT \/storage\/kv\/namespaces\/users\/bulk$/, (_, body) => this.#putValues(body)],
+    [
+      /^GET \/workers\/scripts\/berth\/settings$/,
+      () => (this.worker ? { bindings: this.#bindings } : NOT_FOUND),
+    ],
+  ];
+
+  get #bindings(): unknown[] {
+    return [
+      { type: "kv_namespace", name: "USERS", namespace_id: "users" },
+      { type: "d1", name: "DB", id: DATABASE, database_id: DATABASE },
+      { type: "r2_bucket", name: "BUCKET", bucket_name: "berth" },
+    ];
+  }
+
+  #value(key: string): unknown {
+    if (this.broken !== null) return new ApiError(this.broken, 10_013);
+    return this.values.get(key) ?? NOT_FOUND;
+  }
+
+  #putValues(body: string): unknown {
+    for (const { key, value } of JSON.parse(body)) this.values.set(key, value);
+    return {};
+  }
+}
+
+function lineOf({ method, url }: Asked): string {
+  return `${method} ${url.replace(ACCOUNT, "").split("?", 1)[0]}`;
+}
