@@ -7,12 +7,14 @@ import { stripVTControlCharacters } from "node:util";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
+const WRANGLER = `${ROOT}/node_modules/wrangler/bin/wrangler.js`;
+
 /** Where `npm start` keeps its state. */
 export const STATE = resolve(process.env.BERTH_STATE ?? `${ROOT}/.wrangler/state`);
 
 /** Starts wrangler with its output in pipes. */
 export function startWrangler(args: string[]) {
-  return spawn(process.execPath, [`${ROOT}/node_modules/wrangler/bin/wrangler.js`, ...args], {
+  return spawn(process.execPath, [WRANGLER, ...args], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "pipe"],
     env: {
@@ -43,4 +45,13 @@ export async function runWrangler(args: string[]): Promise<string> {
   const code = await new Promise((closed) => child.once("close", closed));
   if (code !== 0) throw new Error(stripVTControlCharacters(`${stdout}${stderr}`).trim());
   return stdout;
+}
+
+/** Runs wrangler to its end where the user sees it, and can answer what it asks. @returns its exit code */
+export async function showWrangler(args: string[]): Promise<number> {
+  const child = spawn(process.execPath, [WRANGLER, ...args], { cwd: ROOT, stdio: "inherit" });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve(code ?? 1));
+  });
 }

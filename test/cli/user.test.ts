@@ -55,7 +55,7 @@ describe("a user of the deployed registry", () => {
 
   test("is not taken for absent when Cloudflare fails", async () => {
     cloudflare.values.set("bob", LIMITED);
-    cloudflare.broken = 500;
+    cloudflare.refused.push(/\/values\//);
     const { code, stderr } = await user(["add", "bob"], "a password");
     expect([code, stderr]).toEqual([
       1,

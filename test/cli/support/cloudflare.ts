@@ -17,6 +17,19 @@ class ApiError {
 }
 
 const NOT_FOUND = new ApiError(404, 10_007);
+const NO_BUCKET = new ApiError(404, 10_006);
+const NO_DATABASE = new ApiError(404, 7404);
+const NO_WORKER = new ApiError(404, 10_090);
+
+const DATABASE_INFO = { uuid: DATABASE, name: "berth", version: "production" };
+const SERVICE = {
+  default_environment: { environment: "production", script: { last_deployed_from: "wrangler" } },
+};
+const BINDINGS = [
+  { type: "kv_namespace", name: "USERS", namespace_id: "users" },
+  { type: "d1", name: "DB", id: DATABASE, database_id: DATABASE },
+  { type: "r2_bucket", name: "BUCKET", bucket_name: "berth" },
+];
 
 type Route = [pattern: RegExp, answer: (found: string[], body: string) => unknown];
 
@@ -24,8 +37,8 @@ export class Cloudflare {
   /** The users' namespace: what can be read, and of that, what the list tells already. */
   readonly values = new Map<string, string>();
   listed: string[] = [];
-  /** When set, reading a value fails with this status. */
-  broken: number | null = null;
+  /** What fails, whatever it asks: paths. */
+  readonly refused: RegExp[] = [];
   /** What has been created. */
   worker = false;
   bucket = false;
@@ -81,6 +94,7 @@ export class Cloudflare {
   }
 
   #answer(asked: Asked): unknown {
+    if (this.refused.some((pattern) => pattern.test(asked.url))) return new ApiError(500, 10_013);
     for (const [pattern, answer] of this.#routes) {
       const found = pattern.exec(lineOf(asked));
       if (found !== null) return answer(found.slice(1).map(decodeURIComponent), asked.body);
@@ -92,23 +106,54 @@ export class Cloudflare {
     [/^GET \/storage\/kv\/namespaces\/users\/values\/(.+)$/, ([key = ""]) => this.#value(key)],
     [/^GET \/storage\/kv\/namespaces\/users\/keys$/, () => this.listed.map((name) => ({ name }))],
     [/^PUT \/storage\/kv\/namespaces\/users\/bulk$/, (_, body) => this.#putValues(body)],
+    [/^GET \/d1\/database\/(?:berth|1{8}-.*)$/, () => (this.database ? DATABASE_INFO : NO_DATABASE)],
+    [/^GET \/d1\/database$/, () => (this.database ? [DATABASE_INFO] : [])],
+    [/^POST \/d1\/database$/, () => this.#createDatabase()],
+    [/^POST \/d1\/database\/1{8}-.*\/query$/, (_, body) => this.#query(body)],
+    [/^GET \/workers\/services\/berth$/, () => (this.worker ? SERVICE : NO_WORKER)],
+    [/^GET \/workers\/scripts\/berth\/settings$/, () => (this.worker ? { bindings: BINDINGS } : NOT_FOUND)],
+    [/^GET \/r2\/buckets\/berth$/, () => (this.bucket ? { name: "berth" } : NO_BUCKET)],
+    [/^GET \/r2\/buckets$/, () => ({ buckets: [] })],
+    [/^POST \/r2\/buckets$/, () => this.#create("bucket", { name: "berth" })],
+    [/^GET \/storage\/kv\/namespaces$/, () => []],
+    [/^POST \/storage\/kv\/namespaces$/, () => this.#create("namespace", { id: "users" })],
+    [/^PUT \/workers\/scripts\/berth(?:\/versions)?$/, () => this.#create("worker", { id: "berth" })],
+    [/^GET \/workers\/subdomain$/, () => ({ subdomain: "account" })],
+    [/^GET \/workers\/workers\/berth$/, () => ({ subdomain: { enabled: this.workersDev ?? false } })],
+    [/^POST \/workers\/scripts\/berth\/subdomain$/, (_, body) => this.#setSubdomain(body)],
     [
-      /^GET \/workers\/scripts\/berth\/settings$/,
-      () => (this.worker ? { bindings: this.#bindings } : NOT_FOUND),
+      /^POST \/workers\/scripts\/berth\/domains\/changeset$/,
+      () => ({ added: [], removed: [], updated: [], conflicting: [] }),
     ],
+    [/^PUT \/workers\/scripts\/berth\/(?:domains\/records|schedules)$/, () => ({})],
   ];
 
-  get #bindings(): unknown[] {
-    return [
-      { type: "kv_namespace", name: "USERS", namespace_id: "users" },
-      { type: "d1", name: "DB", id: DATABASE, database_id: DATABASE },
-      { type: "r2_bucket", name: "BUCKET", bucket_name: "berth" },
-    ];
+  #value(key: string): unknown {
+    return this.values.get(key) ?? NOT_FOUND;
   }
 
-  #value(key: string): unknown {
-    if (this.broken !== null) return new ApiError(this.broken, 10_013);
-    return this.values.get(key) ?? NOT_FOUND;
+  #create(what: "worker" | "bucket" | "namespace", result: unknown): unknown {
+    this[what] = true;
+    return result;
+  }
+
+  #createDatabase(): unknown {
+    this.database = new DatabaseSync(":memory:");
+    return DATABASE_INFO;
+  }
+
+  #query(body: string): unknown {
+    if (this.database === null) return NO_DATABASE;
+    const { sql } = JSON.parse(body);
+    const meta = { duration: 0 };
+    if (/^\s*SELECT/i.test(sql)) return [{ success: true, results: this.database.prepare(sql).all(), meta }];
+    this.database.exec(sql);
+    return [{ success: true, results: [], meta }];
+  }
+
+  #setSubdomain(body: string): unknown {
+    this.workersDev = JSON.parse(body).enabled;
+    return { enabled: this.workersDev, previews_enabled: false };
   }
 
   #putValues(body: string): unknown {
