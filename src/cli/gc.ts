@@ -22,6 +22,8 @@ Exit codes: 0 collected, 1 the registry failed or refused, 2 wrong arguments.
 interface Options extends AdminOptions {
   dryRun?: boolean;
   list?: boolean;
+  force?: boolean;
+  adopt?: boolean;
 }
 
 /** What the registry answers; see CollectionReport in gc.ts. */
@@ -34,6 +36,10 @@ interface Report {
   taken: Record<string, { count: number; bytes: number }>;
   unfinished: string[];
   objectsDeleted: number;
+  /** Bytes that are deleted already, and kept for a while. */
+  waiting?: { count: number; bytes: number };
+  /** Steps that failed, while the others went on. */
+  failures?: { step: string; error: string }[];
   entries: { kind: string; repository: string | null; digest: string | null; bytes: number }[];
 }
 
@@ -48,6 +54,8 @@ const SINGULAR: Readonly<Record<string, string>> = {
 const program = withRegistry(new Command("gc"))
   .description("Collects garbage in a Berth registry, while it is in use.")
   .option("--dry-run", "only say what would be taken")
+  .option("--force", "take it even when suspiciously much of the bucket has no row in the database")
+  .option("--adopt", "take the bucket for this database's own, when it bears another one's mark")
   .option("--list", "only list the last runs")
   .addHelpText("after", HELP)
   .action(run);
@@ -62,12 +70,21 @@ async function run(options: Options): Promise<void> {
       for (const report of runs) printLine(report);
       return;
     }
-    const report = (await api.call("POST", "gc", options.dryRun ? { "dry-run": "true" } : {})) as Report;
+    const report = (await api.call("POST", "gc", queryOf(options))) as Report;
     print(report);
-    if (report.outcome === "failed") process.exitCode = EXIT.registry;
+    const failed = report.outcome === "failed" || (report.failures ?? []).length > 0;
+    if (failed) process.exitCode = EXIT.registry;
   } finally {
     api.close();
   }
+}
+
+function queryOf({ dryRun, force, adopt }: Options): Record<string, string> {
+  return {
+    ...(dryRun && { "dry-run": "true" }),
+    ...(force && { force: "true" }),
+    ...(adopt && { adopt: "true" }),
+  };
 }
 
 function print(report: Report): void {
@@ -84,7 +101,12 @@ function print(report: Report): void {
   for (const [kind, { count, bytes }] of Object.entries(report.taken)) {
     console.log(`  ${kind.padEnd(12)} ${String(count).padStart(8)} ${formatSize(bytes).padStart(10)}`);
   }
+  const { waiting, failures = [] } = report;
+  if (waiting !== undefined) {
+    console.log(`waiting  ${countOf(waiting.count, "object")}  ${formatSize(waiting.bytes)}`);
+  }
   console.log();
+  for (const { step, error } of failures) console.log(`failed: ${step}: ${error}`);
   printLine(report);
 }
 
@@ -99,4 +121,8 @@ function printLine(report: Report): void {
   if (report.unfinished.length > 0) {
     console.log(`There may be more: ${report.unfinished.join(", ")}. The next run goes on there.`);
   }
+}
+
+function countOf(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }

@@ -83,6 +83,38 @@ describe("credentials", () => {
   });
 });
 
+describe("a run", () => {
+  test("is asked for as the options say", async () => {
+    await gc([]);
+    await gc(["--dry-run"]);
+    await gc(["--force", "--adopt"]);
+    expect(registry.asked.map(({ url }) => url)).toEqual([
+      "/v2/_berth/gc",
+      "/v2/_berth/gc?dry-run=true",
+      "/v2/_berth/gc?force=true&adopt=true",
+    ]);
+  });
+
+  test("tells what waits to be deleted, and which steps failed", async () => {
+    const waiting = { count: 12, bytes: 3_400_000_000 };
+    const failures = [{ step: "orphans", error: "the bucket is another registry's" }];
+    registry.reply = (_, response) => json(response, 200, { ...REPORT, waiting, failures });
+    const { code, stdout } = await gc([]);
+    expect(code).toBe(1);
+    expect(stdout).toContain("\nwaiting  12 objects  3.4 GB\n");
+    expect(stdout).toContain("\nfailed: orphans: the bucket is another registry's\n");
+  });
+
+  test("of a registry that tells neither is printed all the same", async () => {
+    const { code, stdout } = await gc([]);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringContaining("completed in 1.5 s, 2 objects deleted, freed 3.0 MB"),
+    ]);
+    expect(stdout).not.toMatch(/waiting|failed/);
+  });
+});
+
 describe("an end", () => {
   test("by a registry that is away, or none, is one line", async () => {
     registry.reply = (_, response) => response.end("<h1>hello</h1>");
