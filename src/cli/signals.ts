@@ -14,7 +14,9 @@ let listening = false;
  * Says what this program does on SIGHUP, SIGINT and SIGTERM, in place of what was said before. By default it exits
  * with the conventional code, and what is registered for "exit" happens.
  */
-export function onSignals(end: (signal: EndingSignal) => void = exitWithCode): void {
+export function onSignals(
+  end: (signal: EndingSignal) => void = (signal) => process.exit(exitCodeOf(signal)),
+): void {
   ending = end;
   if (listening) return;
   listening = true;
@@ -22,6 +24,6 @@ export function onSignals(end: (signal: EndingSignal) => void = exitWithCode): v
 }
 
 /** 128 and the signal's number, as shells have it. */
-function exitWithCode(signal: EndingSignal): void {
-  process.exit(128 + NUMBERS[signal]);
+export function exitCodeOf(signal: EndingSignal): number {
+  return 128 + NUMBERS[signal];
 }

@@ -6,6 +6,7 @@ import { badInput, Failure } from "../failure.ts";
 import { type Agents, createAgents, destroyAgents } from "../http/agents.ts";
 import { complaint } from "../http/complaint.ts";
 import { type Answer, ask, ConnectionFailure } from "../http/exchange.ts";
+import { isPassing, Patience } from "../http/retry.ts";
 import { basic } from "../login/credentials.ts";
 import { type LoginOptions, readCredentials, withLogin } from "../login/options.ts";
 
@@ -47,17 +48,28 @@ export class AdminApi {
   /**
    * Sends one request.
    * @param path below /v2/_berth/
+   * @param patience for what can be asked twice: how often it is tried again while the registry is away
    * @returns what the registry answers, parsed; null when the answer has no body
    * @throws Failure when the registry refuses, or cannot be reached
    */
-  async call(method: string, path: string, query: Record<string, string> = {}): Promise<unknown> {
+  async call(
+    method: string,
+    path: string,
+    query: Record<string, string> = {},
+    patience: Patience = new Patience([]),
+  ): Promise<unknown> {
     const url = new URL(`/v2/_berth/${path}`, this.#origin);
     url.search = new URLSearchParams(query).toString();
-    try {
-      return this.#read(await this.#ask(method, url));
-    } catch (error) {
-      if (!(error instanceof ConnectionFailure)) throw error;
-      throw new Failure(`Cannot reach ${url.origin} (${error.message}): check the address and the network.`);
+    for (;;) {
+      try {
+        const answer = await this.#ask(method, url);
+        if (!isPassing(answer.status) || !(await patience.wait(complaint(answer), answer))) {
+          return this.#read(answer);
+        }
+      } catch (error) {
+        if (!(error instanceof ConnectionFailure)) throw error;
+        if (!(await patience.wait(error.message))) throw this.#unreachable(error);
+      }
     }
   }
 
@@ -81,6 +93,12 @@ export class AdminApi {
     } catch {
       throw new Failure(`${host} is no Berth registry: its answer is not JSON. Check the address.`);
     }
+  }
+
+  #unreachable({ message }: ConnectionFailure): Failure {
+    return new Failure(
+      `Cannot reach ${this.#origin.origin} (${message}): check the address and the network.`,
+    );
   }
 
   #unauthorized(answer: Answer): Failure {
