@@ -1,6 +1,6 @@
 /** `npm run user`, with the real wrangler: on local state, and on a stand-in for Cloudflare's API. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -45,6 +45,45 @@ describe("a user of the deployed registry", () => {
       code: 2,
       stderr: "user: There is no user bob.\n",
     });
+  });
+
+  test("may do everything in repositories, and only an administrator's work when it is said", async () => {
+    await user(["add", "bob"], "a password");
+    await user(["add", "root", "--admin"], "a password");
+    const all = { repositories: ["**"], actions: ["pull", "push", "delete"] };
+    expect(JSON.parse(cloudflare.values.get("bob") ?? "")).toMatchObject({ access: [all], admin: false });
+    expect(JSON.parse(cloudflare.values.get("root") ?? "")).toMatchObject({ access: [all], admin: true });
+  });
+
+  test("with a short password is added only when it is insisted on", async () => {
+    const { code, stderr } = await user(["add", "bob"], "7 chars");
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/fewer than 8 characters/)]);
+    expect(cloudflare.values.size).toBe(0);
+    expect((await user(["add", "bob", "--weak"], "7 chars")).code).toBe(0);
+  });
+
+  test("is imported with the rights that it has, without an administrator's, or not at all when locked", async () => {
+    const hash = `$2y$05$${"a".repeat(53)}`;
+    cloudflare.values.set("limited", LIMITED);
+    cloudflare.values.set("everything", hash);
+    cloudflare.values.set("locked", JSON.stringify({ hash: "{SHA}x", access: [] }));
+    const file = join(folder, "users");
+    writeFileSync(
+      file,
+      ["new", "limited", "locked", "everything"].map((name) => `${name}:${hash}\n`).join(""),
+    );
+    const { code, stdout, stderr } = await user(["import", file]);
+    expect({ code, stdout, stderr }).toEqual({
+      code: 2,
+      stdout: [
+        "new: taken, may pull, push, delete in **",
+        "limited: taken, may pull in team/**",
+        "everything: taken, may do everything\n",
+      ].join("\n"),
+      stderr: "line 3: not taken, the entry of locked is malformed: remove it first\n",
+    });
+    expect(cloudflare.values.get("locked")).toContain("{SHA}x");
+    expect(JSON.parse(cloudflare.values.get("new") ?? "").admin).toBe(false);
   });
 
   test("that was removed a moment ago, but is still listed, is left out of a list", async () => {
