@@ -1,10 +1,10 @@
 /** `npm run gc`: collects garbage now, or says what a collection would take, and prints the report. */
 
 import process from "node:process";
-import { text } from "node:stream/consumers";
-import { Command, CommanderError } from "commander";
-import { badInput, describe, EXIT, Failure } from "./failure.ts";
-import { readDockerCredentials } from "./push/credentials.ts";
+import { Command } from "commander";
+import { AdminApi, type AdminOptions, withRegistry } from "./admin/api.ts";
+import { EXIT } from "./failure.ts";
+import { runProgram } from "./program.ts";
 import { formatSize } from "./size.ts";
 
 const HELP = `
@@ -19,12 +19,11 @@ Examples:
 Exit codes: 0 collected, 1 the registry failed or refused, 2 wrong arguments.
 `;
 
-interface Options {
-  registry: string;
+interface Options extends AdminOptions {
   dryRun?: boolean;
   list?: boolean;
-  username?: string;
-  passwordStdin?: boolean;
+  force?: boolean;
+  adopt?: boolean;
 }
 
 /** What the registry answers; see CollectionReport in gc.ts. */
@@ -37,6 +36,10 @@ interface Report {
   taken: Record<string, { count: number; bytes: number }>;
   unfinished: string[];
   objectsDeleted: number;
+  /** Bytes that are deleted already, and kept for a while. */
+  waiting?: { count: number; bytes: number };
+  /** Steps that failed, while the others went on. */
+  failures?: { step: string; error: string }[];
   entries: { kind: string; repository: string | null; digest: string | null; bytes: number }[];
 }
 
@@ -48,75 +51,40 @@ const SINGULAR: Readonly<Record<string, string>> = {
   repositories: "repository",
 };
 
-const program = new Command("gc")
+const program = withRegistry(new Command("gc"))
   .description("Collects garbage in a Berth registry, while it is in use.")
-  .option("--registry <url>", "which registry", `http://127.0.0.1:${process.env.PORT ?? 5000}`)
   .option("--dry-run", "only say what would be taken")
+  .option("--force", "take it even when suspiciously much of the bucket has no row in the database")
+  .option("--adopt", "take the bucket for this database's own, when it bears another one's mark")
   .option("--list", "only list the last runs")
-  .option("--username <name>", "who to log in as; wants --password-stdin")
-  .option("--password-stdin", "read the password from standard input")
   .addHelpText("after", HELP)
-  .exitOverride()
   .action(run);
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.input;
-  else {
-    console.error(`gc: ${describe(error)}`);
-    process.exitCode = error instanceof Failure ? error.exitCode : EXIT.registry;
-  }
-}
+await runProgram(program);
 
 async function run(options: Options): Promise<void> {
-  if (!URL.canParse(options.registry)) throw badInput(`${options.registry} is no URL.`);
-  const url = new URL("/v2/_berth/gc", options.registry);
-  if (options.dryRun) url.searchParams.set("dry-run", "true");
-  const authorization = await authorize(url, options);
-  const answer = await call(options.list ? "GET" : "POST", url, authorization);
-  if (options.list) for (const report of (answer as { runs: Report[] }).runs) printLine(report);
-  else print(answer as Report);
-  if (!options.list && (answer as Report).outcome === "failed") process.exitCode = EXIT.registry;
-}
-
-async function authorize(url: URL, options: Options): Promise<string | null> {
-  if (options.username !== undefined) {
-    if (!options.passwordStdin) throw badInput("--username wants --password-stdin.");
-    return basic(options.username, (await text(process.stdin)).replace(/\r?\n$/, ""));
-  }
-  const found = await readDockerCredentials(url.host);
-  return found?.kind === "password" ? basic(found.user, found.password) : null;
-}
-
-function basic(user: string, password: string): string {
-  return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
-}
-
-async function call(method: string, url: URL, authorization: string | null): Promise<unknown> {
-  let response: Response;
+  const api = await AdminApi.open(options);
   try {
-    response = await fetch(url, {
-      method,
-      headers: authorization === null ? {} : { Authorization: authorization },
-    });
-  } catch (error) {
-    throw new Failure(`${url.host} cannot be reached: ${describe((error as Error).cause ?? error)}.`);
+    if (options.list) {
+      const { runs } = (await api.call("GET", "gc")) as { runs: Report[] };
+      for (const report of runs) printLine(report);
+      return;
+    }
+    const report = (await api.call("POST", "gc", queryOf(options))) as Report;
+    print(report);
+    const failed = report.outcome === "failed" || (report.failures ?? []).length > 0;
+    if (failed) process.exitCode = EXIT.registry;
+  } finally {
+    api.close();
   }
-  const body = await response.text();
-  if (response.ok) return JSON.parse(body);
-  if (response.status === 401) {
-    throw new Failure(`${url.host} wants an administrator: run docker login ${url.host}, or use --username.`);
-  }
-  throw new Failure(`${url.host} answered ${response.status}: ${messageOf(body)}.`);
 }
 
-function messageOf(body: string): string {
-  try {
-    return JSON.parse(body).errors[0].message;
-  } catch {
-    return "it is no Berth registry";
-  }
+function queryOf({ dryRun, force, adopt }: Options): Record<string, string> {
+  return {
+    ...(dryRun && { "dry-run": "true" }),
+    ...(force && { force: "true" }),
+    ...(adopt && { adopt: "true" }),
+  };
 }
 
 function print(report: Report): void {
@@ -133,7 +101,12 @@ function print(report: Report): void {
   for (const [kind, { count, bytes }] of Object.entries(report.taken)) {
     console.log(`  ${kind.padEnd(12)} ${String(count).padStart(8)} ${formatSize(bytes).padStart(10)}`);
   }
+  const { waiting, failures = [] } = report;
+  if (waiting !== undefined) {
+    console.log(`waiting  ${countOf(waiting.count, "object")}  ${formatSize(waiting.bytes)}`);
+  }
   console.log();
+  for (const { step, error } of failures) console.log(`failed: ${step}: ${error}`);
   printLine(report);
 }
 
@@ -148,4 +121,8 @@ function printLine(report: Report): void {
   if (report.unfinished.length > 0) {
     console.log(`There may be more: ${report.unfinished.join(", ")}. The next run goes on there.`);
   }
+}
+
+function countOf(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }

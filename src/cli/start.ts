@@ -3,11 +3,31 @@
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import process from "node:process";
+import { Command, Option } from "commander";
+import { badInput } from "./failure.ts";
+import { runProgram } from "./program.ts";
+import { onSignals } from "./signals.ts";
 import { hashPassword } from "./user-entries.ts";
 import { UserStore } from "./user-store.ts";
-import { runWrangler, STATE, startWrangler } from "./wrangler.ts";
+import { runWrangler, STATE, startDevServer } from "./wrangler.ts";
 
 const HOST = "127.0.0.1";
+
+const HELP = `
+PORT chooses another port than 5000, BERTH_STATE another folder for the state
+than .wrangler/state.
+
+Examples:
+  $ npm start
+  $ PORT=5001 npm start -- --var GRACE_PERIOD:1h
+`;
+
+interface Options {
+  var?: string[];
+  localProtocol: "http" | "https";
+  httpsKeyPath?: string;
+  httpsCertPath?: string;
+}
 
 const port = parsePort(process.env.PORT ?? "5000");
 
@@ -56,23 +76,39 @@ async function prepare(): Promise<FirstUser | null> {
   }
 }
 
-function serve(first: FirstUser | null): void {
-  const child = startWrangler([
-    ...["dev", "--ip", HOST, "--port", String(port), "--persist-to", STATE],
-    ...["--show-interactive-dev-session=false", "--infer-origin-from-routes=false"],
-    // npm start -- --var GRACE_PERIOD:1h
-    ...process.argv.slice(2),
-  ]);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
-  const log = new Log(() => greet(first));
+function serve(first: FirstUser | null, options: Options): void {
+  const { localProtocol, httpsKeyPath, httpsCertPath } = options;
+  const tls = localProtocol === "https" ? { key: httpsKeyPath, certificate: httpsCertPath } : null;
+  const child = startDevServer({ host: HOST, port, vars: varsOf(options), tls });
+  let told = false;
+  onSignals((signal) => {
+    told = true;
+    child.kill(signal);
+  });
+  const log = new Log();
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8");
     stream?.on("data", (data: string) => log.push(data));
   }
+  child.once("message", () => {
+    log.begin();
+    greet(first);
+  });
   child.once("close", (code) => {
     log.flush();
-    process.exit(code ?? 0);
+    process.exit(told ? 0 : (code ?? 1));
   });
+}
+
+/** @throws Failure */
+function varsOf({ var: given = [] }: Options): Record<string, string> {
+  return Object.fromEntries(
+    given.map((text) => {
+      const colon = text.indexOf(":");
+      if (colon < 1) throw badInput(`--var ${text} is no setting: write it like GRACE_PERIOD:1h.`);
+      return [text.slice(0, colon), text.slice(colon + 1)];
+    }),
+  );
 }
 
 /**
@@ -80,13 +116,9 @@ function serve(first: FirstUser | null): void {
  * A client that hangs up is daily business of a registry, and no error of this server.
  */
 class Log {
-  readonly #ready: () => void;
   #rest = "";
+  /** Null once it serves. */
   #startup: string | null = "";
-
-  constructor(ready: () => void) {
-    this.#ready = ready;
-  }
 
   push(data: string): void {
     const lines = (this.#rest + data).split("\n");
@@ -94,21 +126,23 @@ class Log {
     for (const line of lines) this.#line(line.replace("[wrangler:info] ", ""));
   }
 
+  /** It serves. */
+  begin(): void {
+    this.#startup = null;
+  }
+
   flush(): void {
     if (this.#startup) console.error(this.#startup);
   }
 
   #line(line: string): void {
-    if (this.#startup === null) {
-      if (line.trim() !== "" && !line.includes("Error inside ProxyWorker")) console.log(line);
-    } else if (line.includes("Ready on ")) {
-      this.#startup = null;
-      this.#ready();
-    } else {
-      this.#startup += `${line}\n`;
-    }
+    if (this.#startup !== null) this.#startup += `${line}\n`;
+    else if (line.trim() !== "" && !NOISE.some((noise) => line.includes(noise))) console.log(line);
   }
 }
+
+/** What wrangler says as it begins and ceases to serve, and of a client that hangs up. */
+const NOISE = ["Ready on ", "Shutting down local server", "Error inside ProxyWorker"];
 
 function greet(first: FirstUser | null): void {
   const here = `${HOST}:${port}`;
@@ -126,5 +160,24 @@ ${login}
 `);
 }
 
-await assertFree(port);
-serve(await prepare());
+async function run(options: Options): Promise<void> {
+  // What is wrong is said before anything is changed.
+  varsOf(options);
+  await assertFree(port);
+  serve(await prepare(), options);
+}
+
+await runProgram(
+  new Command("start")
+    .description("Runs the registry on this machine.")
+    .option("--var <name:value...>", "a setting in place of the one in wrangler.toml")
+    .addOption(
+      new Option("--local-protocol <protocol>", "https: with a certificate made up, or the one given")
+        .choices(["http", "https"])
+        .default("http"),
+    )
+    .option("--https-key-path <file>", "the certificate's key")
+    .option("--https-cert-path <file>", "the certificate")
+    .addHelpText("after", HELP)
+    .action(run),
+);

@@ -11,21 +11,30 @@ const COST = 10;
 /** bcrypt reads no further. Bytes. */
 const MAX_PASSWORD = 72;
 
+/** Shorter ones are guessed. Characters. */
+const MIN_PASSWORD = 8;
+
 export interface Grant {
   repositories: string[];
   actions: string[];
 }
 
-/** A user with some rights. One with all of them is stored as a bare hash. */
-export interface Entry {
-  hash: string;
+export interface Rights {
   access: Grant[];
   admin: boolean;
 }
 
-/** @throws Failure */
-export async function hashPassword(password: string): Promise<string> {
+/** What a user gets of whom nothing else is said. */
+export const EVERYWHERE: Grant = { repositories: ["**"], actions: [...ACTIONS] };
+
+/** @param weak whether a short one will do. @throws Failure */
+export async function hashPassword(password: string, weak = false): Promise<string> {
   if (password === "") throw badInput("The password is empty.");
+  if (!weak && password.length < MIN_PASSWORD) {
+    throw badInput(
+      `The password has fewer than ${MIN_PASSWORD} characters: choose a longer one, or insist with --weak.`,
+    );
+  }
   if (Buffer.byteLength(password) > MAX_PASSWORD) {
     throw badInput(`The password has more than ${MAX_PASSWORD} bytes: bcrypt would ignore the rest.`);
   }
@@ -54,13 +63,13 @@ export function grantOf(repositories: string[], actions: string[]): Grant {
   return { repositories, actions };
 }
 
-/** @param entry null for all rights */
-export function format(hash: string, entry: Omit<Entry, "hash"> | null): string {
-  return entry === null ? hash : JSON.stringify({ hash, ...entry });
+/** @param rights null for all of them, an administrator's too */
+export function format(hash: string, rights: Rights | null): string {
+  return rights === null ? hash : JSON.stringify({ hash, ...rights });
 }
 
 /** @returns null when the entry is malformed: the Worker lets such a user do nothing */
-export function parse(value: string): { hash: string; rights: Omit<Entry, "hash"> | null } | null {
+export function parse(value: string): { hash: string; rights: Rights | null } | null {
   const parsed = parseUserEntry(value);
   if (parsed === null) return null;
   if (isBcryptHash(value)) return { hash: value, rights: null };
@@ -84,8 +93,8 @@ export function describeRights(value: string): string {
 }
 
 export interface Imported {
-  /** User → hash. */
-  users: Map<string, string>;
+  /** By name. */
+  users: Map<string, { hash: string; line: number }>;
   /** What was not taken, and why. */
   refused: { line: number; reason: string }[];
 }
@@ -100,8 +109,8 @@ export function readHtpasswd(text: string): Imported {
     const refuse = (reason: string) => imported.refused.push({ line: index + 1, reason });
     if (colon < 0) refuse("no colon");
     else if (!isUserName(name)) refuse("not a user name");
-    else if (!isBcryptHash(hash)) refuse("not bcrypt of cost 4 to 15: make it with htpasswd -B");
-    else imported.users.set(name, hash);
+    else if (!isBcryptHash(hash)) refuse("not bcrypt of cost 4 to 12: make it with htpasswd -B");
+    else imported.users.set(name, { hash, line: index + 1 });
   }
   return imported;
 }

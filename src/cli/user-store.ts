@@ -1,10 +1,10 @@
 /** The users' KV namespace, local or deployed, through wrangler's KV commands. */
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "./failure.ts";
+import { makeTemporaryFolder } from "./temporary-folder.ts";
 import { runWrangler, STATE } from "./wrangler.ts";
 
 const LOCKED_TRIES = 5;
@@ -27,6 +27,7 @@ export class UserStore {
     return new UserStore(["--binding", "USERS", "--remote"]);
   }
 
+  /** Names, as KV lists them: on Cloudflare, changes of the last minute may be missing. */
   async list(): Promise<string[]> {
     const keys = JSON.parse(await wrangler(["kv", "key", "list", ...this.#where])) as { name: string }[];
     return keys.map(({ name }) => name);
@@ -34,21 +35,25 @@ export class UserStore {
 
   /** The entry as it is stored; null when there is no such user. */
   async get(name: string): Promise<string | null> {
-    if (!(await this.list()).includes(name)) return null;
-    return (await wrangler(["kv", "key", "get", name, "--text", ...this.#where])).trim();
+    try {
+      const said = (await wrangler(["kv", "key", "get", name, "--text", ...this.#where])).trim();
+      // Locally wrangler says so in place of the value, and that it went well.
+      return said === "Value not found" ? null : said;
+    } catch (error) {
+      // Of Cloudflare's API it tells the status, after the address that it asked.
+      if (error instanceof Failure && error.message.includes(`/values/${encodeURIComponent(name)} - 404: `))
+        return null;
+      throw error;
+    }
   }
 
   /** Writes entries, all in one call. Hashes go through a file: arguments can be read by other users. */
   async put(entries: Map<string, string>): Promise<void> {
-    const folder = await mkdtemp(join(tmpdir(), "berth-users-"));
-    try {
-      const path = join(folder, "users.json");
-      const bulk = [...entries].map(([key, value]) => ({ key, value }));
-      await writeFile(path, JSON.stringify(bulk), { mode: 0o600 });
-      await wrangler(["kv", "bulk", "put", path, ...this.#where]);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+    using folder = await makeTemporaryFolder("berth-users-");
+    const path = join(folder.path, "users.json");
+    const bulk = [...entries].map(([key, value]) => ({ key, value }));
+    await writeFile(path, JSON.stringify(bulk), { mode: 0o600 });
+    await wrangler(["kv", "bulk", "put", path, ...this.#where]);
   }
 
   async remove(name: string): Promise<void> {

@@ -2,24 +2,28 @@
 
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { Command, CommanderError } from "commander";
-import { badInput, describe, EXIT, Failure } from "./failure.ts";
+import { Command } from "commander";
+import { badInput, EXIT } from "./failure.ts";
 import { readPassword } from "./password.ts";
+import { runProgram } from "./program.ts";
 import {
   checkName,
   describeRights,
-  type Entry,
+  EVERYWHERE,
   format,
+  type Grant,
   grantOf,
   hashPassword,
   parse,
+  type Rights,
   readHtpasswd,
 } from "./user-entries.ts";
 import { UserStore } from "./user-store.ts";
 
 const HELP = `
-Patterns of repositories: * matches within one path segment, ** across. Without
-rights, add makes a user who may do everything.
+Patterns of repositories: * matches within one path segment, ** across. Whom
+nothing else is said of may pull, push and delete everywhere, but is no
+administrator: --admin says so.
 
 Examples:
   $ npm run user -- add alice
@@ -36,6 +40,7 @@ interface Options {
   repositories?: string[];
   actions?: string[];
   admin?: boolean;
+  weak?: boolean;
 }
 
 const program = new Command("user")
@@ -45,9 +50,12 @@ const program = new Command("user")
 command("add <name>", "add a user; the password is asked for, or read from standard input")
   .option("--repositories <pattern...>", "where the user has rights")
   .option("--actions <action...>", "which rights: pull, push, delete")
-  .option("--admin", "whether the user may collect garbage, beside these rights")
+  .option("--admin", "make the user an administrator, beside these rights")
+  .option("--weak", "take a password of fewer than 8 characters")
   .action(add);
-command("passwd <name>", "change a password").action(changePassword);
+command("passwd <name>", "change a password")
+  .option("--weak", "take one of fewer than 8 characters")
+  .action(changePassword);
 command("remove <name>", "remove a user").action(remove);
 command("list", "list users and their rights").action(list);
 command("grant <name>", "add to a user's rights")
@@ -55,20 +63,11 @@ command("grant <name>", "add to a user's rights")
   .option("--actions <action...>", "what: pull, push, delete")
   .option("--admin", "make the user an administrator")
   .action(grant);
-command("import <file>", "take the users of an htpasswd file (bcrypt only); new ones have all rights").action(
-  importFile,
-);
+command("import <file>", "take the users of an htpasswd file (bcrypt only); rights that they have stay")
+  .option("--admin", "make new ones administrators")
+  .action(importFile);
 
-for (const each of [program, ...program.commands]) each.exitOverride().configureHelp({ helpWidth: 80 });
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.input;
-  else {
-    console.error(`user: ${describe(error)}`);
-    process.exitCode = error instanceof Failure ? error.exitCode : EXIT.registry;
-  }
-}
+await runProgram(program);
 
 function command(name: string, description: string): Command {
   return program.command(name).description(description).option("--remote", "the deployed registry");
@@ -78,17 +77,18 @@ function open({ remote }: Options): UserStore {
   return remote ? UserStore.remote() : UserStore.local();
 }
 
-function rightsOf({ repositories, actions, admin }: Options): Omit<Entry, "hash"> | null {
-  if (!repositories && !actions && !admin) return null;
+/** What the options name; null when they name none. @throws Failure */
+function namedGrant({ repositories, actions }: Options): Grant | null {
   if (!repositories !== !actions) throw badInput("--repositories and --actions go together.");
-  return { access: repositories && actions ? [grantOf(repositories, actions)] : [], admin: admin ?? false };
+  return repositories && actions ? grantOf(repositories, actions) : null;
 }
 
 async function add(name: string, options: Options): Promise<void> {
-  const rights = rightsOf(options);
+  const rights = { access: [namedGrant(options) ?? EVERYWHERE], admin: options.admin ?? false };
   const store = open(options);
   if ((await store.get(checkName(name))) !== null) throw badInput(`${name} exists: use passwd or grant.`);
-  const entry = format(await hashPassword(await readPassword(`Password for ${name}: `)), rights);
+  const hash = await hashPassword(await readPassword(`Password for ${name}: `), options.weak);
+  const entry = format(hash, rights);
   await store.put(new Map([[name, entry]]));
   console.log(`${name} may ${describeRights(entry)}.`);
 }
@@ -96,7 +96,7 @@ async function add(name: string, options: Options): Promise<void> {
 async function changePassword(name: string, options: Options): Promise<void> {
   const store = open(options);
   const { rights } = await existing(store, name);
-  const hash = await hashPassword(await readPassword(`New password for ${name}: `));
+  const hash = await hashPassword(await readPassword(`New password for ${name}: `), options.weak);
   await store.put(new Map([[name, format(hash, rights)]]));
   console.log(`${name} has a new password.`);
 }
@@ -110,19 +110,25 @@ async function remove(name: string, options: Options): Promise<void> {
 
 async function list(options: Options): Promise<void> {
   const store = open(options);
-  for (const name of await store.list())
-    console.log(`${name}: ${describeRights((await store.get(name)) ?? "")}`);
+  for (const name of await store.list()) {
+    const entry = await store.get(name);
+    // KV's list may be a little behind.
+    if (entry !== null) console.log(`${name}: ${describeRights(entry)}`);
+  }
 }
 
 async function grant(name: string, options: Options): Promise<void> {
-  const added = rightsOf(options);
-  if (added === null) throw badInput("Say what to grant: --repositories and --actions, or --admin.");
+  const added = namedGrant(options);
+  const { admin = false } = options;
+  if (added === null && !admin) {
+    throw badInput("Say what to grant: --repositories and --actions, or --admin.");
+  }
   const store = open(options);
   const { hash, rights } = await existing(store, name);
   if (rights === null) throw badInput(`${name} may do everything already.`);
   const entry = format(hash, {
-    access: [...rights.access, ...added.access],
-    admin: rights.admin || added.admin,
+    access: [...rights.access, ...(added === null ? [] : [added])],
+    admin: rights.admin || admin,
   });
   await store.put(new Map([[name, entry]]));
   console.log(`${name} may ${describeRights(entry)}.`);
@@ -139,12 +145,14 @@ async function existing(store: UserStore, name: string) {
 async function importFile(file: string, options: Options): Promise<void> {
   const { users, refused } = readHtpasswd(await readFile(file, "utf8"));
   const store = open(options);
-  const existing = new Set(await store.list());
+  const usual: Rights = { access: [EVERYWHERE], admin: options.admin ?? false };
   const entries = new Map<string, string>();
-  for (const [name, hash] of users) {
-    // Rights that a user has been given stay; only the password is taken.
-    const before = existing.has(name) ? parse((await store.get(name)) ?? "") : null;
-    entries.set(name, format(hash, before?.rights ?? null));
+  for (const [name, { hash, line }] of users) {
+    const entry = await store.get(name);
+    const before = entry === null ? { rights: usual } : parse(entry);
+    // Rights that a user has been given stay. Of a malformed entry nobody knows which: it stays locked.
+    if (before === null) refused.push({ line, reason: `the entry of ${name} is malformed: remove it first` });
+    else entries.set(name, format(hash, before.rights));
   }
   if (entries.size > 0) await store.put(entries);
   for (const [name, entry] of entries) console.log(`${name}: taken, may ${describeRights(entry)}`);

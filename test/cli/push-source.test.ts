@@ -203,3 +203,44 @@ test("a folder that is no image, and a path that is nothing, are refused", async
   await expect(read(folder)).rejects.toThrow(/neither index.json/);
   await expect(read(join(folder, "nothing"))).rejects.toThrow(/^Cannot read .*nothing: ENOENT/);
 });
+
+describe("a folder", () => {
+  let inside: string;
+  beforeEach(() => {
+    inside = join(folder, "image");
+    write(folder, "secret", "not for the registry");
+  });
+
+  function nameLayer(path: string): void {
+    const list = [{ Config: "config.json", RepoTags: ["app:1"], Layers: [path] }];
+    write(
+      inside,
+      "config.json",
+      JSON.stringify({ rootfs: { diff_ids: [sha256(Buffer.from("not for the registry"))] } }),
+    );
+    write(inside, "manifest.json", JSON.stringify(list));
+  }
+
+  test.each(["../secret", "x/../../secret"])("gives nothing that lies outside it: %s", async (path) => {
+    nameLayer(path);
+    write(inside, "x/y", "");
+    await expect(read(inside)).rejects.toThrow(/leads out of it/);
+  });
+
+  test("gives nothing that a link leads out to, of a file or of a folder", async () => {
+    nameLayer("link");
+    symlinkSync(join(folder, "secret"), join(inside, "link"));
+    await expect(read(inside)).rejects.toThrow(/leads out of it/);
+    nameLayer("folder/secret");
+    symlinkSync(folder, join(inside, "folder"));
+    await expect(read(inside)).rejects.toThrow(/leads out of it/);
+  });
+
+  test("may be a link itself, and have links within", async () => {
+    nameLayer("link");
+    write(inside, "layer", "not for the registry");
+    symlinkSync("layer", join(inside, "link"));
+    symlinkSync(inside, join(folder, "elsewhere"));
+    expect((await read(join(folder, "elsewhere"))).blobs).toHaveLength(2);
+  });
+});

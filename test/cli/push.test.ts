@@ -7,9 +7,10 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createAgents, destroyAgents } from "../../src/cli/http/agents.ts";
-import { Authorizer } from "../../src/cli/push/authorizer.ts";
-import { parseChallenges } from "../../src/cli/push/challenge.ts";
-import { type Credentials, readDockerCredentials } from "../../src/cli/push/credentials.ts";
+import { Authorizer } from "../../src/cli/login/authorizer.ts";
+import { parseChallenges } from "../../src/cli/login/challenge.ts";
+import type { Credentials } from "../../src/cli/login/credentials.ts";
+import { readDockerCredentials } from "../../src/cli/login/docker-credentials.ts";
 import { createProgress } from "../../src/cli/push/progress.ts";
 import { pushImage } from "../../src/cli/push/push-image.ts";
 import { Registry } from "../../src/cli/push/registry.ts";
@@ -125,6 +126,42 @@ describe("a push", () => {
     registry.fault = () => false;
     expect(await push()).toMatchObject({ resumedBytes: 0, sentBytes: 500_000 });
     expect(registry.blobs.get(sha256(large))).toEqual(large);
+  });
+
+  test.each([
+    ["asked for its status", 500, ["GET", "PATCH", "PUT"]],
+    ["asked for its status", 503, ["GET", "PATCH", "PUT"]],
+    ["given bytes", 500, ["PATCH", "PUT"]],
+  ])(
+    "gives up a session that it was left, and that fails whenever it is %s (%i)",
+    async (_, status, methods) => {
+      layout.index(layout.image(large));
+      registry.fault = faultAfter("PATCH", 2, answer(403));
+      await expect(push()).rejects.toThrow(/403/);
+      const [left] = registry.sessions.keys();
+      registry.fault = (request, response) =>
+        request.url?.includes(left ?? "?") && methods.includes(request.method ?? "")
+          ? answer(status)(request, response)
+          : false;
+      const { log, ...summary } = await push();
+      expect(summary).toMatchObject({ resumedBytes: 0, sentBytes: 500_000 });
+      expect(log).toContainEqual(
+        expect.stringMatching(/what an earlier push began fails every time; beginning again/),
+      );
+      expect(registry.blobs.get(sha256(large))).toEqual(large);
+      expect(readdirSync(join(folder, "sessions"))).toEqual([]);
+    },
+  );
+
+  test("keeps a session that it was left while the registry is away", async () => {
+    layout.index(layout.image(large));
+    registry.fault = faultAfter("PATCH", 2, answer(403));
+    await expect(push()).rejects.toThrow(/403/);
+    registry.fault = (request, response) =>
+      request.url?.includes("/uploads/") ? answer(503)(request, response) : false;
+    await expect(push()).rejects.toThrow(/503/);
+    registry.fault = () => false;
+    expect(await push()).toMatchObject({ resumedBytes: 200_000, sentBytes: 300_000 });
   });
 
   test("begins a blob anew when the registry has lost its session", async () => {

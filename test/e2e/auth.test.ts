@@ -196,7 +196,15 @@ describe("npm run user", () => {
     });
 
   it("keeps the rights that a user has when an htpasswd file brings another password", async () => {
-    const added = await user("pw", "add", "limited", "--repositories", "team/**", "--actions", "pull");
+    const added = await user(
+      "a password",
+      "add",
+      "limited",
+      "--repositories",
+      "team/**",
+      "--actions",
+      "pull",
+    );
     expect(added.stdout).toBe("limited may pull in team/**.\n");
     const file = join(env.BERTH_STATE, "limited");
     writeFileSync(file, "limited:$2y$05$abcdefghijklmnopqrstuuVZxC3HnFwkQ1cQyTn0u9dEkT2m3V8Ge\n");
@@ -209,21 +217,22 @@ describe("npm run user", () => {
     const hash = "$2y$05$abcdefghijklmnopqrstuuVZxC3HnFwkQ1cQyTn0u9dEkT2m3V8Ge";
     writeFileSync(file, `# comment\nbob:${hash}\nalice:{SHA}xyz\n\nbroken\neve:$apr1$a$b\n`);
     const { code, stdout, stderr } = await user("", "import", file);
-    expect([code, stdout]).toEqual([2, "bob: taken, may do everything\n"]);
+    expect([code, stdout]).toEqual([2, "bob: taken, may pull, push, delete in **\n"]);
     expect(stderr).toContain("line 3: not taken, not bcrypt");
     expect(stderr).toContain("line 5: not taken, no colon");
     expect(stderr).toContain("line 6: not taken, not bcrypt");
-    expect((await user("", "list")).stdout).toBe("bob: do everything\n");
+    expect((await user("", "list")).stdout).toBe("bob: pull, push, delete in **\n");
   });
 
   it.each([
     ["an empty password", "", ["add", "x"]],
+    ["a password below 8 characters", "7 chars", ["add", "x"]],
     ["a password above 72 bytes", "x".repeat(73), ["add", "x"]],
-    ["a name that is none", "pw", ["add", "a b"]],
-    ["a pattern that is none", "pw", ["add", "x", "--repositories", "A B", "--actions", "pull"]],
-    ["an action that is none", "pw", ["add", "x", "--repositories", "a", "--actions", "own"]],
-    ["a user that exists", "pw", ["add", "bob"]],
-    ["a user that does not", "pw", ["passwd", "nobody"]],
+    ["a name that is none", "a password", ["add", "a b"]],
+    ["a pattern that is none", "a password", ["add", "x", "--repositories", "A B", "--actions", "pull"]],
+    ["an action that is none", "a password", ["add", "x", "--repositories", "a", "--actions", "own"]],
+    ["a user that exists", "a password", ["add", "bob"]],
+    ["a user that does not", "a password", ["passwd", "nobody"]],
     ["no command", "", []],
   ])("refuses %s with one line, and exit code 2", async (_, input, args) => {
     const { code, stderr } = await user(input, ...args);

@@ -1,6 +1,6 @@
 /** `npm start`, as whoever runs it sees it. */
 
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { describe, expect, it } from "vitest";
 import { attempt, type Result } from "./support/command.ts";
 import { PASSWORD, send, USER } from "./support/login.ts";
 import { freePort } from "./support/ports.ts";
+import { membersOf } from "./support/process-group.ts";
 import { ROOT, startRegistry } from "./support/registry.ts";
 import { host, workspace } from "./support/shared.ts";
 
@@ -70,6 +71,25 @@ describe("npm start", () => {
     },
   );
 
+  it("opens no port but the registry's, and no inspector behind any that workerd keeps for itself", async () => {
+    const registry = await startRegistry(workspace);
+    try {
+      const ports = listening(registry.service.pid);
+      expect(ports).toContain(registry.port);
+      for (const port of ports) {
+        // An inspector lists there what can be debugged, without asking who wants to know.
+        const answer = await fetch(`http://127.0.0.1:${port}/json`, { signal: AbortSignal.timeout(5000) });
+        expect([port, answer.ok, await answer.text()]).toEqual([
+          port,
+          false,
+          expect.not.stringMatching(/debugger/i),
+        ]);
+      }
+    } finally {
+      await registry.service.stop();
+    }
+  });
+
   it("listens on loopback only", async () => {
     const addresses = Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])
@@ -89,5 +109,29 @@ function isOpen(address: string, port: number): Promise<boolean> {
       resolve(true);
     });
     socket.once("error", () => resolve(false));
+  });
+}
+
+/** The TCP ports that a process group listens on. */
+function listening(group: number): number[] {
+  const sockets = new Set(membersOf(group).flatMap(socketsOf));
+  return ["tcp", "tcp6"].flatMap((file) =>
+    readFileSync(`/proc/net/${file}`, "utf8")
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      // 0A is LISTEN.
+      .filter(([, , , state, , , , , , inode]) => state === "0A" && sockets.has(`socket:[${inode}]`))
+      .map(([, address = ""]) => Number.parseInt(address.split(":")[1] ?? "", 16)),
+  );
+}
+
+function socketsOf(pid: string): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+    } catch {
+      return [];
+    }
   });
 }

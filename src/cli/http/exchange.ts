@@ -11,6 +11,9 @@ const WRITE_TIMEOUT = 60_000;
 /** How long it may think after the last byte: closing a large blob can take a registry minutes. Milliseconds. */
 const ANSWER_TIMEOUT = 300_000;
 
+/** How long it may say nothing in the middle of an answer that is read whole. Milliseconds. */
+const READ_TIMEOUT = 60_000;
+
 /** How much of an answer that is read whole is kept. Bytes. */
 const MAX_ANSWER = 8 * 1024 * 1024;
 
@@ -73,21 +76,31 @@ async function converse(
 /** Sends a request and reads its whole, small answer. @throws ConnectionFailure */
 export async function ask(agents: Agents, request: Request): Promise<Answer> {
   const { message, outgoing } = await converse(agents, request);
+  const body = await readWhole(message, request.url);
+  // After an early answer, half a body stands in this connection's way.
+  if (!outgoing.writableFinished) message.destroy();
+  const { statusCode = 0, headers, rawHeaders } = message;
+  return { status: statusCode, headers, rawHeaders, body };
+}
+
+/** @throws ConnectionFailure when it breaks off, stalls or never ends */
+async function readWhole(message: IncomingMessage, url: URL): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let length = 0;
+  const stalled = setTimeout(() => message.destroy(silence(READ_TIMEOUT)), READ_TIMEOUT);
   try {
     for await (const piece of message) {
+      stalled.refresh();
       length += piece.length;
       if (length > MAX_ANSWER) throw new Error("the answer is too long");
       pieces.push(piece);
     }
   } catch (error) {
-    throw new ConnectionFailure(request.url, error);
+    throw new ConnectionFailure(url, error);
+  } finally {
+    clearTimeout(stalled);
   }
-  // After an early answer, half a body stands in this connection's way.
-  if (!outgoing.writableFinished) message.destroy();
-  const { statusCode = 0, headers, rawHeaders } = message;
-  return { status: statusCode, headers, rawHeaders, body: Buffer.concat(pieces) };
+  return Buffer.concat(pieces);
 }
 
 function start(agents: Agents, { url, method, headers = {} }: Request): ClientRequest {
@@ -121,7 +134,7 @@ async function within<T>(timeout: number, url: URL, promise: Promise<T>): Promis
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new ConnectionFailure(url, new Error(`nothing happened for ${timeout / 1000} s`)));
+      reject(new ConnectionFailure(url, silence(timeout)));
     }, timeout);
   });
   try {
@@ -129,4 +142,9 @@ async function within<T>(timeout: number, url: URL, promise: Promise<T>): Promis
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** @param timeout milliseconds */
+function silence(timeout: number): Error {
+  return new Error(`nothing happened for ${timeout / 1000} s`);
 }

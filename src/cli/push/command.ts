@@ -1,7 +1,6 @@
 /** `berth push`. */
 
 import process from "node:process";
-import { text } from "node:stream/consumers";
 import { Command } from "commander";
 import { RegistryError } from "../../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../../oci/reference.ts";
@@ -9,10 +8,10 @@ import { badInput, Failure } from "../failure.ts";
 import { createAgents, destroyAgents } from "../http/agents.ts";
 import { ConnectionFailure } from "../http/exchange.ts";
 import { UPLOAD_PAUSES } from "../http/retry.ts";
+import { Authorizer } from "../login/authorizer.ts";
+import { type LoginOptions, readCredentials, withLogin } from "../login/options.ts";
 import { formatSize, parseSize } from "../size.ts";
 import { DEFAULT_CHUNK, DEFAULT_MAX_BODY } from "../upload/chunk-plan.ts";
-import { Authorizer } from "./authorizer.ts";
-import { type Credentials, readDockerCredentials } from "./credentials.ts";
 import { createProgress } from "./progress.ts";
 import { type PushSummary, pushImage } from "./push-image.ts";
 import { Registry } from "./registry.ts";
@@ -37,27 +36,24 @@ Exit codes: 0 pushed, 1 the registry or the network failed, 2 wrong arguments
 or a source that cannot be pushed, 130 interrupted.
 `;
 
-interface Options {
+interface Options extends LoginOptions {
   image?: string;
   platform?: string;
   mountFrom?: string;
-  username?: string;
-  passwordStdin?: boolean;
   chunk: string;
   maxBody: string;
 }
 
 export function pushCommand(): Command {
-  return new Command("push")
+  const command = new Command("push")
     .summary("push an OCI layout or a docker save archive, layers of any size")
     .description("Pushes an image that lies on disk, in chunks that get through the edge.")
     .argument("<source>", "a folder, an archive, or - for standard input")
     .argument("<target>", "where to: registry/name:tag")
     .option("--image <name>", "which image, when the source holds several")
     .option("--platform <os/arch>", "only this platform of a multi-platform image")
-    .option("--mount-from <name>", "a repository of the registry that may have the blobs already")
-    .option("--username <name>", "who to log in as; wants --password-stdin")
-    .option("--password-stdin", "read the password from standard input")
+    .option("--mount-from <name>", "a repository of the registry that may have the blobs already");
+  return withLogin(command)
     .option("--chunk <size>", "how large a chunk to send", DEFAULT_CHUNK)
     .option("--max-body <size>", "the largest request that the edge lets through", DEFAULT_MAX_BODY)
     .addHelpText("after", HELP)
@@ -70,9 +66,10 @@ async function run(source: string, targetText: string, options: Options): Promis
   const chunk = parseSize(options.chunk);
   const maxBody = parseSize(options.maxBody);
   const mountFrom = parseMountFrom(options.mountFrom);
-  const credentials = await readCredentials(source, target, options);
-  process.once("SIGINT", () => process.exit(130));
-  process.once("SIGTERM", () => process.exit(143));
+  if (source === "-" && options.passwordStdin) {
+    throw badInput("Standard input cannot hold both the image and the password.");
+  }
+  const credentials = await readCredentials(target.origin.host, options);
 
   // 2. The image, before the registry hears of it.
   const files = await openSource(source);
@@ -103,21 +100,6 @@ async function run(source: string, targetText: string, options: Options): Promis
     progress.stop();
     destroyAgents(agents);
   }
-}
-
-async function readCredentials(
-  source: string,
-  target: Target,
-  options: Options,
-): Promise<Credentials | null> {
-  const { username, passwordStdin = false } = options;
-  if (username === undefined && !passwordStdin) return readDockerCredentials(target.origin.host);
-  if (username === undefined || !passwordStdin) {
-    throw badInput("--username and --password-stdin go together.");
-  }
-  if (source === "-") throw badInput("Standard input cannot hold both the image and the password.");
-  const password = (await text(process.stdin)).replace(/\r?\n$/, "");
-  return { kind: "password", user: username, password };
 }
 
 function parseMountFrom(name: string | undefined): RepositoryName | null {

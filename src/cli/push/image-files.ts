@@ -1,8 +1,8 @@
 /** The files of an image, wherever they lie: in a folder, or within an archive. Nothing is ever unpacked. */
 
 import { createReadStream } from "node:fs";
-import { open, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { open, realpath, stat } from "node:fs/promises";
+import { join, sep } from "node:path";
 import { badInput, describe } from "../failure.ts";
 
 /** A run of bytes in a file on disk. */
@@ -22,13 +22,19 @@ export interface ImageFiles {
   locate(path: string): Promise<FileRegion | null>;
 }
 
-/** An OCI image layout that lies open in a folder. */
-export function openFolder(folder: string): ImageFiles {
+/** An OCI image layout that lies open in a folder. What it names, or links to, must lie in there as well. */
+export async function openFolder(folder: string): Promise<ImageFiles> {
+  const root = await realpath(folder);
   return {
     label: folder,
-    async locate(path) {
-      const found = await stat(join(folder, path)).catch(() => null);
-      return found?.isFile() ? { path: join(folder, path), offset: 0, size: found.size } : null;
+    async locate(name) {
+      const path = await realpath(join(root, name)).catch(() => null);
+      if (path === null) return null;
+      if (!path.startsWith(root.endsWith(sep) ? root : root + sep)) {
+        throw badInput(`${folder} has a path that leads out of it, ${JSON.stringify(name)}: not pushed.`);
+      }
+      const found = await stat(path);
+      return found.isFile() ? { path, offset: 0, size: found.size } : null;
     },
   };
 }

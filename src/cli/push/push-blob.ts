@@ -3,6 +3,7 @@
 import type { RepositoryName } from "../../oci/reference.ts";
 import { badInput, Failure } from "../failure.ts";
 import { complaint, hasErrorCode } from "../http/complaint.ts";
+import { isPassing } from "../http/retry.ts";
 import { planChunks } from "../upload/chunk-plan.ts";
 import { ChunkUploader } from "../upload/chunk-uploader.ts";
 import { SessionLost, UploadRefused } from "../upload/refusal.ts";
@@ -77,19 +78,27 @@ class BlobSender {
     this.#onProgress = onProgress;
   }
 
-  /** Goes on with a session that an interrupted push has left. @returns null when that cannot be */
+  /**
+   * Goes on with a session that an interrupted push has left.
+   * @returns null when that cannot be, and a new one is to begin
+   */
   async resume(): Promise<BlobOutcome | null> {
     const { digest } = this.#blob;
     const location = await this.#sessions.load(digest);
     if (location === null || location.origin !== this.#registry.origin.origin) return null;
     const uploader = this.#uploader(location, NO_LIMITS);
+    let left = 0;
     try {
       await uploader.readStatus();
+      left = uploader.session.offset;
       return await this.#finish(uploader);
     } catch (error) {
       if (!(error instanceof UploadRefused)) throw error;
-      if (!isHopeless(error)) throw this.#failure(error);
-      await this.#sessions.forget(digest);
+      if (isHopeless(error)) await this.#sessions.forget(digest);
+      // Not forgotten yet: a registry that is away begins no new one either, and this one may be sound.
+      else if (isBroken(error) && uploader.session.offset === left)
+        this.#beginAgain("what an earlier push began fails every time");
+      else throw this.#failure(error);
       return null;
     }
   }
@@ -107,9 +116,13 @@ class BlobSender {
         if (!(error instanceof UploadRefused)) throw error;
         if (isHopeless(error)) await this.#sessions.forget(digest);
         if (!(error instanceof SessionLost) || count === MAX_SESSIONS) throw this.#failure(error);
-        this.#settings.log(`${shorten(digest)}: the registry lost the upload; beginning again`);
+        this.#beginAgain("the registry lost the upload");
       }
     }
+  }
+
+  #beginAgain(reason: string): void {
+    this.#settings.log(`${shorten(this.#blob.digest)}: ${reason}; beginning again`);
   }
 
   async #finish(uploader: ChunkUploader): Promise<BlobOutcome> {
@@ -154,6 +167,11 @@ class BlobSender {
     }
     return new Failure(`${what} Run the same command again to go on.`);
   }
+}
+
+/** Whether all patience was met with faults of the registry's own. A full disk (507) is not the session's fault. */
+function isBroken({ answer }: UploadRefused): boolean {
+  return answer.status >= 500 && isPassing(answer.status);
 }
 
 /** Whether the session can never become the blob. Any other one is kept for the next push. */

@@ -8,8 +8,8 @@ import { complaint } from "../http/complaint.ts";
 import { type Answer, ask, ConnectionFailure, type Request } from "../http/exchange.ts";
 import { isFromRegistry } from "../http/registry-check.ts";
 import { isPassing, Patience } from "../http/retry.ts";
+import type { Authorizer } from "../login/authorizer.ts";
 import { type ChunkLimits, chunkLimitsOf, locationOf } from "../upload/session.ts";
-import type { Authorizer } from "./authorizer.ts";
 
 /** A new session, and the chunks that it wants. */
 export interface StartedUpload {

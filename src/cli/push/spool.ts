@@ -1,14 +1,16 @@
 /** Archives that cannot be read in place (standard input, compressed files) become a temporary file. */
 
 import { createReadStream, createWriteStream, rmSync } from "node:fs";
-import { mkdtemp, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import type { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { badInput, describe, Failure } from "../failure.ts";
+import { makeTemporaryFolder } from "../temporary-folder.ts";
+
+const FOLDER = "berth-push-";
 
 export type Compression = "gzip" | "zstd";
 
@@ -36,8 +38,7 @@ export async function readHead(path: string, offset = 0): Promise<Buffer> {
  * @throws Failure
  */
 export async function spoolInput(input: Readable, label: string): Promise<string> {
-  const folder = await makeFolder();
-  const path = join(folder, "input");
+  const path = join((await makeTemporaryFolder(FOLDER)).path, "input");
   await copy(input, null, path, label);
   const compression = compressionOf(await readHead(path));
   if (compression === null) return path;
@@ -48,7 +49,7 @@ export async function spoolInput(input: Readable, label: string): Promise<string
 
 /** @returns the path of an uncompressed copy, which is removed when this program ends. @throws Failure */
 export async function unpack(archive: string, compression: Compression, label: string): Promise<string> {
-  const path = join(await makeFolder(), "archive.tar");
+  const path = join((await makeTemporaryFolder(FOLDER)).path, "archive.tar");
   const transform = compression === "gzip" ? createGunzip() : createZstdDecompress();
   await copy(createReadStream(archive), transform, path, label);
   return path;
@@ -63,10 +64,4 @@ async function copy(from: Readable, through: Transform | null, path: string, lab
     if (code === "ENOSPC") throw new Failure(`${tmpdir()} is full: set TMPDIR to a folder with more room.`);
     throw badInput(`${label} cannot be read: ${describe(error)}. Is it truncated?`);
   }
-}
-
-async function makeFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "berth-push-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  return folder;
 }

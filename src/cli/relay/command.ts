@@ -6,6 +6,7 @@ import { type AddressInfo, BlockList } from "node:net";
 import process from "node:process";
 import { Command } from "commander";
 import { badInput, describe, Failure } from "../failure.ts";
+import { onSignals } from "../signals.ts";
 import { parseSize } from "../size.ts";
 import { DEFAULT_CHUNK, DEFAULT_MAX_BODY } from "../upload/chunk-plan.ts";
 import { createRelay } from "./server.ts";
@@ -59,7 +60,7 @@ async function run(registry: string, options: Options): Promise<void> {
   await listen(server, host, port);
   const address = server.address() as AddressInfo;
   greet(address, upstream.origin.origin);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(0));
+  onSignals(() => process.exit(0));
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {

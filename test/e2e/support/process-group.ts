@@ -21,7 +21,12 @@ export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void
 
 /** A group of zombies is not alive: in a container, nobody may be there to bury them. */
 export function isGroupAlive({ pid: leader }: ChildProcess): boolean {
-  return pids().some((pid) => {
+  return leader !== undefined && membersOf(leader).length > 0;
+}
+
+/** The ids of a group's processes. */
+export function membersOf(leader: number): string[] {
+  return pids().filter((pid) => {
     try {
       // "pid (name) state parent group …", and the name may contain anything.
       const [state, , group] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];

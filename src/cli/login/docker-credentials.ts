@@ -7,11 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { text } from "node:stream/consumers";
 import { badInput, describe, Failure } from "../failure.ts";
-
-export type Credentials =
-  | { kind: "password"; user: string; password: string }
-  /** What `docker login` got from a registry that hands out refresh tokens. */
-  | { kind: "identity-token"; token: string };
+import type { Credentials } from "./credentials.ts";
 
 interface DockerConfig {
   auths?: Record<string, { auth?: string; identitytoken?: string }>;

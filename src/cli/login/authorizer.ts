@@ -5,7 +5,7 @@ import type { Agents } from "../http/agents.ts";
 import { complaint } from "../http/complaint.ts";
 import { type Answer, ask } from "../http/exchange.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
-import type { Credentials } from "./credentials.ts";
+import { basic, type Credentials } from "./credentials.ts";
 
 export class Authorizer {
   readonly #agents: Agents;
@@ -107,20 +107,22 @@ export class Authorizer {
   }
 
   #basic(): string {
-    if (this.#credentials?.kind !== "password") {
-      throw new Failure(
-        `${this.#origin.host} wants credentials: run docker login ${this.#origin.host}, or use --username and --password-stdin.`,
-      );
-    }
-    const { user, password } = this.#credentials;
-    return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+    if (this.#credentials?.kind !== "password") throw this.#missing();
+    return basic(this.#credentials);
   }
 
   #wrong(): Failure {
+    if (this.#credentials === null) return this.#missing();
+    const { host } = this.#origin;
     return new Failure(
-      this.#credentials === null
-        ? `${this.#origin.host} wants credentials: run docker login ${this.#origin.host}, or use --username and --password-stdin.`
-        : `${this.#origin.host} refuses these credentials: check user and password, or run docker login ${this.#origin.host} again.`,
+      `${host} refuses these credentials: check user and password, or run docker login ${host} again.`,
+    );
+  }
+
+  #missing(): Failure {
+    const { host } = this.#origin;
+    return new Failure(
+      `${host} wants credentials: run docker login ${host}, or use --username and --password-stdin.`,
     );
   }
 }

@@ -1,0 +1,118 @@
+/** Berth's own API under /v2/_berth, for programs that administer a registry. */
+
+import process from "node:process";
+import type { Command } from "commander";
+import { badInput, Failure } from "../failure.ts";
+import { type Agents, createAgents, destroyAgents } from "../http/agents.ts";
+import { complaint } from "../http/complaint.ts";
+import { type Answer, ask, ConnectionFailure } from "../http/exchange.ts";
+import { isPassing, Patience } from "../http/retry.ts";
+import { basic } from "../login/credentials.ts";
+import { type LoginOptions, readCredentials, withLogin } from "../login/options.ts";
+
+export interface AdminOptions extends LoginOptions {
+  registry: string;
+}
+
+/** Adds the options that {@link AdminApi.open} reads. */
+export function withRegistry(command: Command): Command {
+  const local = `http://127.0.0.1:${process.env.PORT ?? 5000}`;
+  return withLogin(command.option("--registry <url>", "which registry", local));
+}
+
+export class AdminApi {
+  readonly #origin: URL;
+  readonly #authorization: string | null;
+  readonly #agents: Agents = createAgents();
+
+  private constructor(origin: URL, authorization: string | null) {
+    this.#origin = origin;
+    this.#authorization = authorization;
+  }
+
+  /** The caller closes it. @throws Failure */
+  static async open(options: AdminOptions): Promise<AdminApi> {
+    const origin = parseRegistry(options.registry);
+    const credentials = await readCredentials(origin.host, options);
+    if (credentials?.kind === "identity-token") {
+      throw new Failure(`Docker keeps no password for ${origin.host}: use --username and --password-stdin.`);
+    }
+    // A token never carries an administrator's rights: the password is sent, whatever a challenge would ask for.
+    return new AdminApi(origin, credentials && basic(credentials));
+  }
+
+  close(): void {
+    destroyAgents(this.#agents);
+  }
+
+  /**
+   * Sends one request.
+   * @param path below /v2/_berth/
+   * @param patience for what can be asked twice: how often it is tried again while the registry is away
+   * @returns what the registry answers, parsed; null when the answer has no body
+   * @throws Failure when the registry refuses, or cannot be reached
+   */
+  async call(
+    method: string,
+    path: string,
+    query: Record<string, string> = {},
+    patience: Patience = new Patience([]),
+  ): Promise<unknown> {
+    const url = new URL(`/v2/_berth/${path}`, this.#origin);
+    url.search = new URLSearchParams(query).toString();
+    for (;;) {
+      try {
+        const answer = await this.#ask(method, url);
+        if (!isPassing(answer.status) || !(await patience.wait(complaint(answer), answer))) {
+          return this.#read(answer);
+        }
+      } catch (error) {
+        if (!(error instanceof ConnectionFailure)) throw error;
+        if (!(await patience.wait(error.message))) throw this.#unreachable(error);
+      }
+    }
+  }
+
+  #ask(method: string, url: URL): Promise<Answer> {
+    const headers = {
+      ...(method !== "GET" && { "Content-Length": 0 }),
+      ...(this.#authorization !== null && { Authorization: this.#authorization }),
+    };
+    return ask(this.#agents, { method, url, headers });
+  }
+
+  #read(answer: Answer): unknown {
+    const { host } = this.#origin;
+    if (answer.status === 401) throw this.#unauthorized(answer);
+    if (answer.status < 200 || answer.status > 299) {
+      throw new Failure(`${host} answered ${complaint(answer)}.`);
+    }
+    if (answer.body.length === 0) return null;
+    try {
+      return JSON.parse(answer.body.toString());
+    } catch {
+      throw new Failure(`${host} is no Berth registry: its answer is not JSON. Check the address.`);
+    }
+  }
+
+  #unreachable({ message }: ConnectionFailure): Failure {
+    return new Failure(
+      `Cannot reach ${this.#origin.origin} (${message}): check the address and the network.`,
+    );
+  }
+
+  #unauthorized(answer: Answer): Failure {
+    const { host } = this.#origin;
+    if (this.#authorization !== null) return new Failure(`${host} answered ${complaint(answer)}.`);
+    return new Failure(`${host} wants an administrator: run docker login ${host}, or use --username.`);
+  }
+}
+
+/** @throws Failure */
+function parseRegistry(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol === "https:" || url?.protocol === "http:") return url;
+  throw badInput(
+    `${JSON.stringify(text)} is not a registry's address: write it like https://registry.example.com.`,
+  );
+}

@@ -1,0 +1,57 @@
+/**
+ * The registry in workerd, as `npm start` runs it: a process of its own, so that what wrangler prints can be read
+ * and left out. `wrangler dev` is the same, but leaves workerd's inspector open on some port: through that any
+ * program of this machine reads passwords and writes users.
+ */
+
+import process from "node:process";
+import { unstable_startWorker as startWorker } from "wrangler";
+import { CONFIG, type DevServerSettings, STATE } from "./wrangler.ts";
+
+const { host, port, vars, tls }: DevServerSettings = JSON.parse(process.argv[2] ?? "");
+
+const server = startWorker({
+  config: CONFIG,
+  bindings: Object.fromEntries(
+    Object.entries(vars).map(([name, value]) => [name, { type: "plain_text", value }] as const),
+  ),
+  dev: {
+    remote: false,
+    inspector: false,
+    server: {
+      hostname: host,
+      port,
+      secure: tls !== null,
+      ...(tls?.key !== undefined && { httpsKeyPath: tls.key }),
+      ...(tls?.certificate !== undefined && { httpsCertPath: tls.certificate }),
+    },
+    // A custom domain among the routes would stand in for the host that clients ask.
+    inferOriginFromRoutes: false,
+    persist: STATE,
+  },
+});
+
+let ending = false;
+// Nobody reads the log any more.
+process.on("disconnect", () => end(0));
+
+try {
+  const worker = await server;
+  await worker.ready;
+  // wrangler's own listeners exit in the middle of what is under way.
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
+    process.removeAllListeners(signal).on(signal, () => end(0));
+  }
+  process.send?.("ready");
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  await end(1);
+}
+
+async function end(code: number): Promise<void> {
+  // A terminal's Ctrl-C comes here and to start.ts, which passes it on.
+  if (ending) return;
+  ending = true;
+  await server.then((worker) => worker.dispose()).catch(() => {});
+  process.exit(code);
+}

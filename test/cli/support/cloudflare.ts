@@ -1,0 +1,167 @@
+/** A stand-in for the part of Cloudflare's API that the project's own wrangler asks, with real SQL behind D1. */
+
+import { DatabaseSync } from "node:sqlite";
+import { type Asked, json, ScriptedServer } from "./scripted-server.ts";
+
+const ACCOUNT = "/client/v4/accounts/account";
+const DATABASE = "11111111-1111-4111-8111-111111111111";
+
+class ApiError {
+  readonly status: number;
+  readonly code: number;
+
+  constructor(status: number, code: number) {
+    this.status = status;
+    this.code = code;
+  }
+}
+
+const NOT_FOUND = new ApiError(404, 10_007);
+const NO_BUCKET = new ApiError(404, 10_006);
+const NO_DATABASE = new ApiError(404, 7404);
+const NO_WORKER = new ApiError(404, 10_090);
+
+const DATABASE_INFO = { uuid: DATABASE, name: "berth", version: "production" };
+const SERVICE = {
+  default_environment: { environment: "production", script: { last_deployed_from: "wrangler" } },
+};
+const BINDINGS = [
+  { type: "kv_namespace", name: "USERS", namespace_id: "users" },
+  { type: "d1", name: "DB", id: DATABASE, database_id: DATABASE },
+  { type: "r2_bucket", name: "BUCKET", bucket_name: "berth" },
+];
+
+type Route = [pattern: RegExp, answer: (found: string[], body: string) => unknown];
+
+export class Cloudflare {
+  /** The users' namespace: what can be read, and of that, what the list tells already. */
+  readonly values = new Map<string, string>();
+  listed: string[] = [];
+  /** What fails, whatever it asks: paths. */
+  readonly refused: RegExp[] = [];
+  /** What has been created. */
+  worker = false;
+  bucket = false;
+  namespace = false;
+  database: DatabaseSync | null = null;
+  /** Whether the Worker answers on workers.dev; null before anybody has said so. */
+  workersDev: boolean | null = null;
+  readonly #server: ScriptedServer;
+
+  private constructor(server: ScriptedServer) {
+    this.#server = server;
+    server.reply = (asked, response) => {
+      const result = this.#answer(asked);
+      if (result instanceof ApiError) {
+        const errors = [{ code: result.code, message: "refused" }];
+        json(response, result.status, { success: false, errors, messages: [], result: null });
+      } else if (typeof result === "string") response.end(result);
+      else json(response, 200, { success: true, errors: [], messages: [], result, result_info: {} });
+    };
+  }
+
+  static async listen(): Promise<Cloudflare> {
+    return new Cloudflare(await new ScriptedServer().listen());
+  }
+
+  /** An account with a registry that was deployed before. */
+  deployed(): this {
+    this.worker = true;
+    this.bucket = true;
+    this.namespace = true;
+    this.database = new DatabaseSync(":memory:");
+    return this;
+  }
+
+  close(): void {
+    this.#server.close();
+    this.database?.close();
+  }
+
+  /** What wrangler has to know. */
+  get env(): Record<string, string> {
+    return {
+      CLOUDFLARE_API_BASE_URL: `${this.#server.origin}/client/v4`,
+      CLOUDFLARE_API_TOKEN: "token",
+      CLOUDFLARE_ACCOUNT_ID: "account",
+      WRANGLER_SEND_METRICS: "false",
+    };
+  }
+
+  /** Method and path below the account of what was asked so far, like "GET /workers/scripts/berth/settings". */
+  get log(): string[] {
+    return this.#server.asked.map(lineOf);
+  }
+
+  #answer(asked: Asked): unknown {
+    if (this.refused.some((pattern) => pattern.test(asked.url))) return new ApiError(500, 10_013);
+    for (const [pattern, answer] of this.#routes) {
+      const found = pattern.exec(lineOf(asked));
+      if (found !== null) return answer(found.slice(1).map(decodeURIComponent), asked.body);
+    }
+    return NOT_FOUND;
+  }
+
+  readonly #routes: Route[] = [
+    [/^GET \/storage\/kv\/namespaces\/users\/values\/(.+)$/, ([key = ""]) => this.#value(key)],
+    [/^GET \/storage\/kv\/namespaces\/users\/keys$/, () => this.listed.map((name) => ({ name }))],
+    [/^PUT \/storage\/kv\/namespaces\/users\/bulk$/, (_, body) => this.#putValues(body)],
+    [/^GET \/d1\/database\/(?:berth|1{8}-.*)$/, () => (this.database ? DATABASE_INFO : NO_DATABASE)],
+    [/^GET \/d1\/database$/, () => (this.database ? [DATABASE_INFO] : [])],
+    [/^POST \/d1\/database$/, () => this.#createDatabase()],
+    [/^POST \/d1\/database\/1{8}-.*\/query$/, (_, body) => this.#query(body)],
+    [/^GET \/workers\/services\/berth$/, () => (this.worker ? SERVICE : NO_WORKER)],
+    [/^GET \/workers\/scripts\/berth\/settings$/, () => (this.worker ? { bindings: BINDINGS } : NOT_FOUND)],
+    [/^GET \/r2\/buckets\/berth$/, () => (this.bucket ? { name: "berth" } : NO_BUCKET)],
+    [/^GET \/r2\/buckets$/, () => ({ buckets: [] })],
+    [/^POST \/r2\/buckets$/, () => this.#create("bucket", { name: "berth" })],
+    [/^GET \/storage\/kv\/namespaces$/, () => []],
+    [/^POST \/storage\/kv\/namespaces$/, () => this.#create("namespace", { id: "users" })],
+    [/^PUT \/workers\/scripts\/berth(?:\/versions)?$/, () => this.#create("worker", { id: "berth" })],
+    [/^GET \/workers\/subdomain$/, () => ({ subdomain: "account" })],
+    [/^GET \/workers\/workers\/berth$/, () => ({ subdomain: { enabled: this.workersDev ?? false } })],
+    [/^POST \/workers\/scripts\/berth\/subdomain$/, (_, body) => this.#setSubdomain(body)],
+    [
+      /^POST \/workers\/scripts\/berth\/domains\/changeset$/,
+      () => ({ added: [], removed: [], updated: [], conflicting: [] }),
+    ],
+    [/^PUT \/workers\/scripts\/berth\/(?:domains\/records|schedules)$/, () => ({})],
+  ];
+
+  #value(key: string): unknown {
+    return this.values.get(key) ?? NOT_FOUND;
+  }
+
+  #create(what: "worker" | "bucket" | "namespace", result: unknown): unknown {
+    this[what] = true;
+    return result;
+  }
+
+  #createDatabase(): unknown {
+    this.database = new DatabaseSync(":memory:");
+    return DATABASE_INFO;
+  }
+
+  #query(body: string): unknown {
+    if (this.database === null) return NO_DATABASE;
+    const { sql } = JSON.parse(body);
+    const meta = { duration: 0 };
+    if (/^\s*SELECT/i.test(sql)) return [{ success: true, results: this.database.prepare(sql).all(), meta }];
+    this.database.exec(sql);
+    return [{ success: true, results: [], meta }];
+  }
+
+  #setSubdomain(body: string): unknown {
+    this.workersDev = JSON.parse(body).enabled;
+    return { enabled: this.workersDev, previews_enabled: false };
+  }
+
+  #putValues(body: string): unknown {
+    for (const { key, value } of JSON.parse(body)) this.values.set(key, value);
+    return {};
+  }
+}
+
+function lineOf({ method, url }: Asked): string {
+  return `${method} ${url.replace(ACCOUNT, "").split("?", 1)[0]}`;
+}

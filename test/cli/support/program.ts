@@ -1,0 +1,39 @@
+/** Runs a program of src/cli as its user does, to its end. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { resolve } from "node:path";
+import process from "node:process";
+import { text } from "node:stream/consumers";
+
+export interface Ending {
+  /** Null when a signal ended it. */
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Surroundings {
+  input?: string;
+  /** Added to this process's own. */
+  env?: Record<string, string>;
+}
+
+/** @param script like "gc.ts" */
+export function startProgram(script: string, args: string[], { env }: Surroundings = {}): ChildProcess {
+  const path = resolve(import.meta.dirname, "../../../src/cli", script);
+  return spawn(process.execPath, [path, ...args], { env: { ...process.env, ...env } });
+}
+
+/** What a program says, and how it ends. */
+export async function ending(child: ChildProcess): Promise<Ending> {
+  const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout!), text(child.stderr!), closed]);
+  return { code, stdout, stderr };
+}
+
+export function runScript(script: string, args: string[], around: Surroundings = {}): Promise<Ending> {
+  const child = startProgram(script, args, around);
+  child.stdin?.on("error", () => {});
+  child.stdin?.end(around.input ?? "");
+  return ending(child);
+}
