@@ -1,59 +1,51 @@
 /** What a caller may do: rights, and where it came with a token, the part of them that the token carries. */
 
 import type { Glob } from "../oci/globs.ts";
+import type { Scopes } from "./scopes.ts";
 import type { Action, Grant, UserEntry } from "./user-entry.ts";
-
-/** What a token carries for one repository. */
-export interface Scope {
-  name: string;
-  actions: Action[];
-}
-
-/** What a token carries. */
-export interface Carried {
-  scopes: Scope[];
-  /** Whether it is good for the catalog. */
-  catalog: boolean;
-}
 
 export class Access {
   /** Null for an anonymous caller. */
   readonly user: string | null;
   readonly admin: boolean;
-  /** The user's entry as it was when this caller was identified; null for an anonymous one. */
-  readonly entry: string | null;
+  /** What stands for the user's entry in tokens: a change of the entry ends them. Null for an anonymous caller. */
+  readonly fingerprint: string | null;
   readonly #grants: Grant[];
   /** Null when the caller is not held to what a token carries. */
-  readonly #carried: Carried | null;
+  readonly #carried: Scopes | null;
 
   private constructor(
-    { user, admin, entry }: Pick<Access, "user" | "admin" | "entry">,
+    { user, admin, fingerprint }: Pick<Access, "user" | "admin" | "fingerprint">,
     grants: Grant[],
-    carried: Carried | null,
+    carried: Scopes | null,
   ) {
     this.user = user;
     this.admin = admin;
-    this.entry = entry;
+    this.fingerprint = fingerprint;
     this.#grants = grants;
     this.#carried = carried;
   }
 
   /** A caller without credentials: may pull from public repositories. */
   static anonymous(publicRepositories: Glob[]): Access {
-    const nobody = { user: null, admin: false, entry: null };
+    const nobody = { user: null, admin: false, fingerprint: null };
     return new Access(nobody, [{ repositories: publicRepositories, actions: ["pull"] }], null);
   }
 
-  /** @param entry as it is stored, of which `parsed` was read */
-  static of(user: string, entry: string, { grants, admin }: UserEntry, publicRepositories: Glob[]): Access {
+  static of(user: string, entry: UserEntry, publicRepositories: Glob[]): Access {
     // Whoever may pull anonymously may also do it logged in.
     const open: Grant = { repositories: publicRepositories, actions: ["pull"] };
-    return new Access({ user, admin, entry }, [...grants, open], null);
+    const { admin, fingerprint } = entry;
+    return new Access({ user, admin, fingerprint }, [...entry.grants, open], null);
   }
 
   /** The same caller, held to what a token carries: never an administrator's rights. */
-  within(carried: Carried): Access {
-    return new Access({ user: this.user, admin: false, entry: this.entry }, this.#grants, carried);
+  within(carried: Scopes): Access {
+    return new Access(
+      { user: this.user, admin: false, fingerprint: this.fingerprint },
+      this.#grants,
+      carried,
+    );
   }
 
   /** Whether the caller came with a token. */
@@ -83,7 +75,7 @@ export class Access {
   may(action: Action, name: string): boolean {
     if (!this.holds(action, name)) return false;
     if (this.#carried === null) return true;
-    return this.#carried.scopes.some((scope) => scope.name === name && scope.actions.includes(action));
+    return this.#carried.repositories.some((scope) => scope.name === name && scope.actions.includes(action));
   }
 
   /** Whether the caller may pull from every repository: then a list need not be looked through. */

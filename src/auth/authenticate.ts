@@ -9,7 +9,7 @@ import { parseAuthorization } from "./authorization-header.ts";
 import { type Refused, unauthorized } from "./challenge.ts";
 import { countFailure, isBlocked } from "./login-limit.ts";
 import { check, recall, wasRight } from "./passwords.ts";
-import { fingerprint, readToken } from "./tokens.ts";
+import { readToken } from "./tokens.ts";
 import { isUserName, parseUserEntry, type UserEntry } from "./user-entry.ts";
 
 /** The part of a request that says who is calling. */
@@ -44,11 +44,11 @@ export async function authenticate(caller: Caller, now: number): Promise<Access>
 /** @throws RegistryError as {@link authenticate} */
 export async function logIn(caller: Caller, user: string, password: string, now: number): Promise<Access> {
   const found = await findUser(caller, user);
-  const hash = found?.parsed.hash ?? null;
+  const hash = found?.hash ?? null;
   const right = recall(user, password, hash, now) ?? (await tryPassword(caller, user, password, hash, now));
   // The same answer for an unknown user and for a wrong password.
   if (found === null || !right) throw unauthorized("unknown user or wrong password", refused(caller, null));
-  return Access.of(user, found.entry, found.parsed, caller.settings.publicRepositories);
+  return Access.of(user, found, caller.settings.publicRepositories);
 }
 
 async function tryPassword(
@@ -72,19 +72,19 @@ async function acceptToken(caller: Caller, token: string, now: number): Promise<
     return Access.anonymous(caller.settings.publicRepositories).within(claims.carried);
   const found = await findUser(caller, claims.user);
   // A changed or removed user's tokens end with the change.
-  if (found === null || fingerprint(found.entry) !== claims.entry) throw invalidToken(caller);
-  const access = Access.of(claims.user, found.entry, found.parsed, caller.settings.publicRepositories);
+  if (found === null || found.fingerprint !== claims.fingerprint) throw invalidToken(caller);
+  const access = Access.of(claims.user, found, caller.settings.publicRepositories);
   return access.within(claims.carried);
 }
 
 /** Null for an unknown user, and for one whose entry is malformed: it opens nothing. */
-async function findUser({ env }: Caller, user: string): Promise<{ entry: string; parsed: UserEntry } | null> {
+async function findUser({ env }: Caller, user: string): Promise<UserEntry | null> {
   if (!isUserName(user)) return null;
   const entry = await getUserEntry(env.USERS, user);
   if (entry === null) return null;
   const parsed = parseUserEntry(entry);
   if (parsed === null) log("malformed-user-entry", { user }, "error");
-  return parsed && { entry, parsed };
+  return parsed;
 }
 
 function invalidToken(caller: Caller): RegistryError {

@@ -1,10 +1,10 @@
 /** Tokens (hono/jwt, HS256) as Docker's token specification wants them: short-lived, for some scopes. */
 
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { sign, verify } from "hono/jwt";
 import { readSettings } from "../config.ts";
 import { listSigningKeys } from "../storage/signing-keys.ts";
-import type { Carried } from "./access.ts";
+import type { Scopes } from "./scopes.ts";
 
 /** What tokens are for, and what challenges name. */
 export const SERVICE = "berth";
@@ -25,13 +25,14 @@ export interface TokenClaims {
   /** Null for an anonymous caller. */
   user: string | null;
   /** Of the user's entry when the token was issued: a change of it ends the token. Null for anonymous callers. */
-  entry: string | null;
-  carried: Carried;
+  fingerprint: string | null;
+  carried: Scopes;
 }
 
-interface Payload extends Carried {
+interface Payload {
   sub: string;
-  entry: string | null;
+  fingerprint: string | null;
+  carried: Scopes;
 }
 
 /** Seconds. */
@@ -44,7 +45,7 @@ export async function issueToken(env: Env, claims: TokenClaims, now: number): Pr
   const [newest] = await signingKeys(env, now);
   if (newest === undefined) throw new Error("there is no key to sign tokens with");
   const seconds = Math.floor(now / 1000);
-  const { user, entry, carried } = claims;
+  const { user, fingerprint, carried } = claims;
   const payload = {
     iss: SERVICE,
     aud: SERVICE,
@@ -52,7 +53,7 @@ export async function issueToken(env: Env, claims: TokenClaims, now: number): Pr
     iat: seconds - CLOCK_SKEW,
     nbf: seconds - CLOCK_SKEW,
     exp: seconds + TOKEN_LIFETIME,
-    ...{ sub: user ?? "", entry, ...carried },
+    ...{ sub: user ?? "", fingerprint, carried },
   };
   return sign(payload, newest, "HS256");
 }
@@ -73,18 +74,13 @@ async function verifyWith(known: string[], token: string): Promise<TokenClaims |
     try {
       const payload = await verify(token, key, { alg: "HS256", iss: SERVICE, aud: SERVICE });
       // Signed by this registry: it has the form that it was given.
-      const { sub, entry, scopes, catalog } = payload as unknown as Payload;
-      return { user: sub === "" ? null : sub, entry, carried: { scopes, catalog } };
+      const { sub, fingerprint, carried } = payload as unknown as Payload;
+      return { user: sub === "" ? null : sub, fingerprint, carried };
     } catch {
       // Not signed with this key, or not valid: perhaps with an older one.
     }
   }
   return null;
-}
-
-/** What stands for a user's entry in a token. */
-export function fingerprint(entry: string): string {
-  return createHash("sha256").update(entry).digest("base64url").slice(0, 22);
 }
 
 /** Forgets the keys. For tests. */

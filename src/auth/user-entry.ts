@@ -1,5 +1,6 @@
 /** What KV holds for a user: a bcrypt hash as `htpasswd -B` prints it, or JSON with rights. */
 
+import { createHash } from "node:crypto";
 import { type Glob, parseGlob } from "../oci/globs.ts";
 
 export const ACTIONS = ["pull", "push", "delete"] as const;
@@ -17,6 +18,8 @@ export interface UserEntry {
   grants: Grant[];
   /** Whether the user may collect garbage. */
   admin: boolean;
+  /** Of hash and rights. What stands for the entry in tokens, so that the hash itself need not travel. */
+  fingerprint: string;
 }
 
 /** Above this a check would take longer than a request may. */
@@ -39,7 +42,7 @@ export function isBcryptHash(text: string): boolean {
 /** @returns null when the entry is malformed: it must open nothing */
 export function parseUserEntry(value: string): UserEntry | null {
   const text = value.trim();
-  if (isBcryptHash(text)) return { hash: text, grants: [everything()], admin: true };
+  if (isBcryptHash(text)) return withFingerprint({ hash: text, grants: [everything()], admin: true });
   try {
     return parseJson(JSON.parse(text));
   } catch {
@@ -57,7 +60,20 @@ function parseJson(json: unknown): UserEntry | null {
   if (typeof hash !== "string" || !isBcryptHash(hash)) return null;
   if (!Array.isArray(access) || typeof admin !== "boolean") return null;
   const grants = access.map(parseGrant);
-  return grants.every((grant) => grant !== null) ? { hash, grants, admin } : null;
+  return grants.every((grant) => grant !== null) ? withFingerprint({ hash, grants, admin }) : null;
+}
+
+function withFingerprint(entry: Omit<UserEntry, "fingerprint">): UserEntry {
+  const { hash, grants, admin } = entry;
+  const rights = grants.map(({ repositories, actions }) => [
+    repositories.map(({ pattern }) => pattern),
+    actions,
+  ]);
+  return { ...entry, fingerprint: digest(JSON.stringify([hash, rights, admin])) };
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("base64url").slice(0, 22);
 }
 
 function parseGrant(json: unknown): Grant | null {

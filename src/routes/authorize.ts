@@ -1,13 +1,14 @@
 /** What every handler asks first: may this caller do this here? */
 
 import { unauthorized } from "../auth/challenge.ts";
+import { CATALOG_SCOPE, formatScope } from "../auth/scopes.ts";
 import type { Action } from "../auth/user-entry.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
 import type { Context } from "./context.ts";
 
 /** What a token has to carry for an action: docker pushes and pulls with one token. */
-const SCOPE: Record<Action, string> = { pull: "pull", push: "pull,push", delete: "delete" };
+const NEEDED: Record<Action, Action[]> = { pull: ["pull"], push: ["pull", "push"], delete: ["delete"] };
 
 /**
  * The repository that the request names, once the caller may do `action` there.
@@ -25,7 +26,7 @@ export function authorize(c: Context, action: Action): RepositoryName {
   throw unauthorized(`log in to ${action} here`, {
     settings: c.get("settings"),
     url: c.req.url,
-    scope: `repository:${name}:${SCOPE[action]}`,
+    scope: formatScope({ name, actions: NEEDED[action] }),
     error: access.identified ? "insufficient_scope" : null,
   });
 }
@@ -48,7 +49,7 @@ export function requireCatalog(c: Context): void {
   throw unauthorized("log in to list repositories", {
     settings: c.get("settings"),
     url: c.req.url,
-    scope: "registry:catalog:*",
+    scope: CATALOG_SCOPE,
     error: access.identified ? "insufficient_scope" : null,
   });
 }
