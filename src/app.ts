@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { authenticate } from "./auth/authenticate.ts";
+import { closedToBrowsers, refuseOtherSites, requireTls } from "./auth/transport.ts";
 import { readSettings } from "./config.ts";
 import { log } from "./log.ts";
 import { RegistryError } from "./oci/errors.ts";
@@ -10,6 +11,7 @@ import { base } from "./routes/base.ts";
 import { blobs } from "./routes/blobs.ts";
 import { collection } from "./routes/collection.ts";
 import { type Context, callerOf, type RegistryEnv } from "./routes/context.ts";
+import { drained } from "./routes/drained.ts";
 import { manifests } from "./routes/manifests.ts";
 import { referrers } from "./routes/referrers.ts";
 import { tags } from "./routes/tags.ts";
@@ -19,10 +21,26 @@ import { uploads } from "./routes/uploads.ts";
 
 export const app = new Hono<RegistryEnv>();
 
+app.use(drained);
+
+// What every answer carries, refusals too.
+app.use(async (c, next) => {
+  await next();
+  c.header("Docker-Distribution-Api-Version", "registry/2.0");
+  for (const [name, value] of Object.entries(closedToBrowsers(new URL(c.req.url)))) c.header(name, value);
+});
+
 app.use(async (c, next) => {
   c.set("settings", readSettings(c.env));
   await next();
-  c.header("Docker-Distribution-Api-Version", "registry/2.0");
+});
+
+// Before credentials are read.
+app.use(async (c, next) => {
+  const url = new URL(c.req.url);
+  requireTls(url, c.get("settings").allowHttp);
+  refuseOtherSites(c.req.method, url, c.req.raw.headers);
+  await next();
 });
 
 // Who is calling. What they may do is for each handler to ask: it knows the repository and the action.

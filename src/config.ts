@@ -3,6 +3,8 @@
 import { type Glob, parseGlob } from "./oci/globs.ts";
 
 export interface Settings {
+  /** Whether plain HTTP is taken from other machines than this. */
+  allowHttp: boolean;
   /** What signs tokens, the newest first; none when the database's keys do. */
   tokenSecrets: string[];
   /** Repositories that anybody may pull from. */
@@ -26,6 +28,7 @@ export interface Settings {
 /** @throws Error naming the variable that makes no sense */
 export function readSettings(env: Env & { TOKEN_SECRET?: string }): Settings {
   return {
+    allowHttp: flag("ALLOW_HTTP", env.ALLOW_HTTP),
     tokenSecrets: tokenSecrets(env.TOKEN_SECRET ?? ""),
     publicRepositories: globs("PUBLIC_REPOSITORIES", env.PUBLIC_REPOSITORIES),
     allowDelete: flag("ALLOW_DELETE", env.ALLOW_DELETE),

@@ -28,12 +28,12 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^gc\.ts$/, /^storage\/|^(config|log)\.ts$/],
   [/^auth\//, /^auth\/|^storage\/(users|signing-keys)\.ts$|^(config|log)\.ts$|^oci\//],
   [
-    /^routes\/(context|pagination|conditional|authorize)\.ts$/,
-    /^oci\/|^auth\/|^(config|gc)\.ts$|^routes\/context\.ts$/,
+    /^routes\/(context|pagination|conditional|authorize|drained|limited-body)\.ts$/,
+    /^oci\/|^auth\/|^(config|gc)\.ts$|^routes\/(context|drained)\.ts$/,
   ],
   [
     /^routes\//,
-    /^(oci|storage|auth)\/|^gc\.ts$|^routes\/(context|pagination|conditional|authorize|upload-answers)\.ts$/,
+    /^(oci|storage|auth)\/|^gc\.ts$|^routes\/(context|pagination|conditional|authorize|limited-body|upload-answers)\.ts$/,
   ],
   [/^storage\//, /^storage\/|^log\.ts$|^oci\/(?!errors)/],
   [/^oci\//, /^oci\//],

@@ -1,7 +1,6 @@
 /** Where tokens come from: Docker's token specification, and its OAuth2 form for the password grant. */
 
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { Access } from "../auth/access.ts";
 import { logIn } from "../auth/authenticate.ts";
 import { TOKEN_PATH, unauthorized, usesTokens } from "../auth/challenge.ts";
@@ -9,6 +8,7 @@ import { formatScopes, parseScopes, type Scopes } from "../auth/scopes.ts";
 import { issueToken, TOKEN_LIFETIME } from "../auth/tokens.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { type Context, callerOf, type RegistryEnv } from "./context.ts";
+import { limitedBody } from "./limited-body.ts";
 
 const MAX_FORM = 64 * 1024;
 
@@ -36,12 +36,7 @@ token.get(TOKEN_PATH, (c) => {
 // POST /v2/token with grant_type=password
 token.post(
   TOKEN_PATH,
-  bodyLimit({
-    maxSize: MAX_FORM,
-    onError: () => {
-      throw new RegistryError("UNSUPPORTED", "the form is too large", { status: 413 });
-    },
-  }),
+  limitedBody(MAX_FORM, () => new RegistryError("UNSUPPORTED", "the form is too large", { status: 413 })),
   async (c) => {
     const form = new URLSearchParams(await c.req.text());
     if (form.get("grant_type") !== "password") {
