@@ -26,7 +26,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^log\.ts$/, /^$/],
   [/^config\.ts$/, /^oci\//],
   [/^gc\.ts$/, /^storage\/|^(config|log)\.ts$/],
-  [/^auth\//, /^auth\/|^storage\/(users|signing-keys)\.ts$|^(config|log)\.ts$|^oci\//],
+  [/^auth\//, /^auth\/|^storage\/(users|hashes|signing-keys)\.ts$|^(config|log)\.ts$|^oci\//],
   [
     /^routes\/(context|pagination|conditional|authorize|drained|limited-body)\.ts$/,
     /^oci\/|^auth\/|^(config|gc)\.ts$|^routes\/(context|drained)\.ts$/,

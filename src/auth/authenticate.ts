@@ -7,8 +7,10 @@ import { getUserEntry } from "../storage/users.ts";
 import { Access } from "./access.ts";
 import { parseAuthorization } from "./authorization-header.ts";
 import { type Refused, unauthorized } from "./challenge.ts";
-import { countFailure, isBlocked } from "./login-limit.ts";
+import { dearestCost } from "./dearest-hash.ts";
+import { countFailure, isBlocked, slowDown } from "./login-limit.ts";
 import { check, recall, wasRight } from "./passwords.ts";
+import { raiseHash } from "./raise.ts";
 import { readToken } from "./tokens.ts";
 import { isUserName, parseUserEntry, type UserEntry } from "./user-entry.ts";
 
@@ -21,6 +23,8 @@ export interface Caller {
   authorization: string | undefined;
   /** The network address, which Cloudflare gives. */
   address: string;
+  /** Has something done that the answer does not wait for. It must not fail. */
+  after(work: Promise<void>): void;
 }
 
 /**
@@ -45,9 +49,11 @@ export async function authenticate(caller: Caller, now: number): Promise<Access>
 export async function logIn(caller: Caller, user: string, password: string, now: number): Promise<Access> {
   const found = await findUser(caller, user);
   const hash = found?.hash ?? null;
-  const right = recall(user, password, hash, now) ?? (await tryPassword(caller, user, password, hash, now));
+  const recalled = recall(user, password, hash, now);
+  const right = recalled ?? (await tryPassword(caller, user, password, hash, now));
   // The same answer for an unknown user and for a wrong password.
   if (found === null || !right) throw unauthorized("unknown user or wrong password", refused(caller, null));
+  if (recalled === null) caller.after(raiseHash(caller.env.USERS, user, password, found, now));
   return Access.of(user, found, caller.settings.publicRepositories);
 }
 
@@ -58,10 +64,18 @@ async function tryPassword(
   hash: string | null,
   now: number,
 ): Promise<boolean> {
-  // Somebody else's failures do not lock out who has proven to know the password.
+  // Somebody else's failures do not hold up who has proven to know the password.
+  if (!wasRight(user, password, hash, now)) {
+    if (isBlocked(address, user, now)) throw tooMany();
+    await slowDown(user, now);
+  }
+  const dearest = await dearestCost(env.USERS, hash, now);
+  // What others have found out meanwhile: a burst must not get past.
+  const known = recall(user, password, hash, now);
+  if (known !== null) return known;
   if (isBlocked(address, user, now) && !wasRight(user, password, hash, now)) throw tooMany();
-  if (check(user, password, hash, now)) return true;
-  if (await countFailure(env.LOGIN_LIMITER, address, user, now)) throw tooMany();
+  if (check(user, password, hash, dearest, now)) return true;
+  if (await countFailure(env, address, user, now)) throw tooMany();
   return false;
 }
 

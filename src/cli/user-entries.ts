@@ -100,7 +100,7 @@ export function readHtpasswd(text: string): Imported {
     const refuse = (reason: string) => imported.refused.push({ line: index + 1, reason });
     if (colon < 0) refuse("no colon");
     else if (!isUserName(name)) refuse("not a user name");
-    else if (!isBcryptHash(hash)) refuse("not bcrypt of cost 4 to 15: make it with htpasswd -B");
+    else if (!isBcryptHash(hash)) refuse("not bcrypt of cost 4 to 12: make it with htpasswd -B");
     else imported.users.set(name, hash);
   }
   return imported;

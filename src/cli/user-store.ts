@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isUserName } from "../auth/user-entry.ts";
 import { Failure } from "./failure.ts";
 import { runWrangler, STATE } from "./wrangler.ts";
 
@@ -29,7 +30,8 @@ export class UserStore {
 
   async list(): Promise<string[]> {
     const keys = JSON.parse(await wrangler(["kv", "key", "list", ...this.#where])) as { name: string }[];
-    return keys.map(({ name }) => name);
+    // Tokens, rules and notes are beside the users, under keys with a slash.
+    return keys.map(({ name }) => name).filter(isUserName);
   }
 
   /** The entry as it is stored; null when there is no such user. */
