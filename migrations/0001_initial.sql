@@ -21,6 +21,14 @@
 --
 -- Times are milliseconds since the epoch, sizes are bytes, digests are "<algorithm>:<hex>".
 
+-- One row: what this registry is, whatever host it is asked by.
+CREATE TABLE registry (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  identity TEXT NOT NULL,
+  schema_version INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE repositories (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE

@@ -16,6 +16,7 @@ import { manifests } from "./routes/manifests.ts";
 import { referrers } from "./routes/referrers.ts";
 import { tags } from "./routes/tags.ts";
 import { token } from "./routes/token.ts";
+import { tokens } from "./routes/tokens.ts";
 import { uploadStart } from "./routes/upload-start.ts";
 import { uploads } from "./routes/uploads.ts";
 
@@ -71,6 +72,7 @@ app.route("/", tags);
 app.route("/", referrers);
 app.route("/", collection);
 app.route("/", token);
+app.route("/", tokens);
 
 app.notFound((c) =>
   respond(c, new RegistryError("UNSUPPORTED", "there is no such endpoint", { status: 404 })),

@@ -26,14 +26,14 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^log\.ts$/, /^$/],
   [/^config\.ts$/, /^oci\//],
   [/^gc\.ts$/, /^storage\/|^(config|log)\.ts$/],
-  [/^auth\//, /^auth\/|^storage\/(users|hashes|signing-keys)\.ts$|^(config|log)\.ts$|^oci\//],
+  [/^auth\//, /^auth\/|^storage\/(users|hashes|tokens|registry|signing-keys)\.ts$|^(config|log)\.ts$|^oci\//],
   [
-    /^routes\/(context|pagination|conditional|authorize|drained|limited-body)\.ts$/,
+    /^routes\/(context|pagination|conditional|authorize|drained|limited-body|token-request)\.ts$/,
     /^oci\/|^auth\/|^(config|gc)\.ts$|^routes\/(context|drained)\.ts$/,
   ],
   [
     /^routes\//,
-    /^(oci|storage|auth)\/|^gc\.ts$|^routes\/(context|pagination|conditional|authorize|limited-body|upload-answers)\.ts$/,
+    /^(oci|storage|auth)\/|^gc\.ts$|^routes\/(context|pagination|conditional|authorize|limited-body|token-request|upload-answers)\.ts$/,
   ],
   [/^storage\//, /^storage\/|^log\.ts$|^oci\/(?!errors)/],
   [/^oci\//, /^oci\//],

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach } from "vitest";
 import { forgetDearest } from "../src/auth/dearest-hash.ts";
 import { forgetFailures } from "../src/auth/login-limit.ts";
+import { forgetUses } from "../src/auth/machine-access.ts";
 import { forget } from "../src/auth/passwords.ts";
 import { forgetKeys } from "../src/auth/tokens.ts";
 import { finishBackground } from "./support/background.ts";
@@ -20,5 +21,6 @@ beforeEach(async () => {
   forget();
   forgetFailures();
   forgetDearest();
+  forgetUses();
   forgetKeys();
 });

@@ -97,7 +97,8 @@ function digest(text: string): string {
   return createHash("sha256").update(text).digest("base64url").slice(0, 22);
 }
 
-function parseGrant(json: unknown): Grant | null {
+/** A grant as it is stored. @returns null when it is malformed */
+export function parseGrant(json: unknown): Grant | null {
   if (typeof json !== "object" || json === null) return null;
   const { repositories, actions } = json as Record<string, unknown>;
   if (!Array.isArray(repositories) || !Array.isArray(actions)) return null;

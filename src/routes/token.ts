@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import type { Access } from "../auth/access.ts";
-import { logIn } from "../auth/authenticate.ts";
+import { acceptPassword } from "../auth/authenticate.ts";
 import { TOKEN_PATH, unauthorized, usesTokens } from "../auth/challenge.ts";
 import { formatScopes, parseScopes, type Scopes } from "../auth/scopes.ts";
 import { issueToken, TOKEN_LIFETIME } from "../auth/tokens.ts";
@@ -42,7 +42,7 @@ token.post(
     if (form.get("grant_type") !== "password") {
       throw new RegistryError("UNSUPPORTED", "only grant_type=password is supported", { status: 400 });
     }
-    const access = await logIn(
+    const access = await acceptPassword(
       callerOf(c),
       form.get("username") ?? "",
       form.get("password") ?? "",
@@ -56,14 +56,15 @@ token.post(
 async function answer(c: Context, access: Access, requested: string[]): Promise<Response> {
   const now = Date.now();
   const carried = grantedOf(access, parseScopes(requested));
-  const { user, fingerprint } = access;
-  const signed = await issueToken(c.env, { user, fingerprint, carried }, now);
+  // Never longer than what it was given for.
+  const expiresAt = Math.min(now + TOKEN_LIFETIME, access.expiresAt ?? Number.POSITIVE_INFINITY);
+  const signed = await issueToken(c.env, { subject: access.subject, carried, expiresAt }, now);
   return c.json(
     {
       token: signed,
       access_token: signed,
       token_type: "Bearer",
-      expires_in: TOKEN_LIFETIME,
+      expires_in: Math.floor((expiresAt - now) / 1000),
       issued_at: new Date(now).toISOString(),
       scope: formatScopes(carried),
     },
