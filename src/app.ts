@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { authenticate } from "./auth/authenticate.ts";
+import { closedToBrowsers, refuseOtherSites, requireTls } from "./auth/transport.ts";
 import { readSettings } from "./config.ts";
 import { log } from "./log.ts";
 import { RegistryError } from "./oci/errors.ts";
@@ -10,10 +11,12 @@ import { base } from "./routes/base.ts";
 import { blobs } from "./routes/blobs.ts";
 import { collection } from "./routes/collection.ts";
 import { type Context, callerOf, type RegistryEnv } from "./routes/context.ts";
+import { drained } from "./routes/drained.ts";
 import { manifests } from "./routes/manifests.ts";
 import { referrers } from "./routes/referrers.ts";
 import { tags } from "./routes/tags.ts";
 import { token } from "./routes/token.ts";
+import { tokens } from "./routes/tokens.ts";
 import { requireMigrated, unavailable } from "./routes/unavailable.ts";
 import { uploadStart } from "./routes/upload-start.ts";
 import { uploads } from "./routes/uploads.ts";
@@ -21,10 +24,26 @@ import { Unavailable } from "./storage/retry.ts";
 
 export const app = new Hono<RegistryEnv>();
 
+app.use(drained);
+
+// What every answer carries, refusals too.
+app.use(async (c, next) => {
+  await next();
+  c.header("Docker-Distribution-Api-Version", "registry/2.0");
+  for (const [name, value] of Object.entries(closedToBrowsers(new URL(c.req.url)))) c.header(name, value);
+});
+
 app.use(async (c, next) => {
   c.set("settings", readSettings(c.env));
   await next();
-  c.header("Docker-Distribution-Api-Version", "registry/2.0");
+});
+
+// Before credentials are read.
+app.use(async (c, next) => {
+  const url = new URL(c.req.url);
+  requireTls(url, c.get("settings").allowHttp);
+  refuseOtherSites(c.req.method, url, c.req.raw.headers);
+  await next();
 });
 
 app.use(requireMigrated);
@@ -57,6 +76,7 @@ app.route("/", tags);
 app.route("/", referrers);
 app.route("/", collection);
 app.route("/", token);
+app.route("/", tokens);
 
 app.notFound((c) =>
   respond(c, new RegistryError("UNSUPPORTED", "there is no such endpoint", { status: 404 })),

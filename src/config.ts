@@ -3,6 +3,10 @@
 import { type Glob, parseGlob } from "./oci/globs.ts";
 
 export interface Settings {
+  /** Whether plain HTTP is taken from other machines than this. */
+  allowHttp: boolean;
+  /** How long a machine token may live; null for ever. Milliseconds. */
+  maxTokenLifetime: number | null;
   /** What signs tokens, the newest first; none when the database's keys do. */
   tokenSecrets: string[];
   /** Repositories that anybody may pull from. */
@@ -28,6 +32,8 @@ export interface Settings {
 /** @throws Error naming the variable that makes no sense */
 export function readSettings(env: Env & { TOKEN_SECRET?: string }): Settings {
   return {
+    allowHttp: flag("ALLOW_HTTP", env.ALLOW_HTTP),
+    maxTokenLifetime: maxTokenLifetime(env),
     tokenSecrets: tokenSecrets(env.TOKEN_SECRET ?? ""),
     publicRepositories: globs("PUBLIC_REPOSITORIES", env.PUBLIC_REPOSITORIES),
     allowDelete: flag("ALLOW_DELETE", env.ALLOW_DELETE),
@@ -77,6 +83,10 @@ function duration(name: string, value: string): number {
   const milliseconds = Number(match[1]) * UNITS_OF_TIME[match[2] as keyof typeof UNITS_OF_TIME];
   if (milliseconds === 0) throw wrong(name, value, "a duration above zero");
   return milliseconds;
+}
+
+function maxTokenLifetime(env: Env): number | null {
+  return env.MAX_TOKEN_LIFETIME === "none" ? null : duration("MAX_TOKEN_LIFETIME", env.MAX_TOKEN_LIFETIME);
 }
 
 function untaggedManifests(env: Env): number | null {

@@ -1,81 +1,136 @@
 /** What a caller may do: rights, and where it came with a token, the part of them that the token carries. */
 
 import type { Glob } from "../oci/globs.ts";
+import type { Scopes } from "./scopes.ts";
 import type { Action, Grant, UserEntry } from "./user-entry.ts";
 
-/** What a token carries for one repository. */
-export interface Scope {
-  name: string;
-  actions: Action[];
-}
+/** Whom a request is of, as a token names it: what it may do is looked up anew each time. */
+export type Subject =
+  | { kind: "anonymous" }
+  /** The fingerprint is of the user's entry: another one ends the token. */
+  | { kind: "user"; user: string; fingerprint: string }
+  /** A machine token, by its id. */
+  | { kind: "machine"; user: string; id: string }
+  /** Who signed in elsewhere: its name there, and the rules that matched, each with its fingerprint. */
+  | { kind: "oidc"; name: string; rules: Record<string, string> };
 
-/** What a token carries. */
-export interface Carried {
-  scopes: Scope[];
-  /** Whether it is good for the catalog. */
-  catalog: boolean;
+interface Identity {
+  subject: Subject;
+  /** What to call the caller in a message or a log; null for an anonymous one. */
+  who: string | null;
+  /** Whose rights these are; null where they are of no user. */
+  user: string | null;
+  /** When the credentials end, and with them every token given for them; null for never. Milliseconds. */
+  expiresAt: number | null;
 }
 
 export class Access {
-  /** Null for an anonymous caller. */
+  readonly subject: Subject;
+  readonly who: string | null;
   readonly user: string | null;
+  readonly expiresAt: number | null;
+  /** Whether the caller may do what is of no repository, such as collect garbage. */
   readonly admin: boolean;
-  /** The user's entry as it was when this caller was identified; null for an anonymous one. */
-  readonly entry: string | null;
-  readonly #grants: Grant[];
+  /** Whether the caller came with a token of the token endpoint. */
+  readonly byToken: boolean;
+  readonly #identity: Identity;
+  /** Each has to allow what is done. */
+  readonly #rights: readonly Grant[][];
   /** Null when the caller is not held to what a token carries. */
-  readonly #carried: Carried | null;
+  readonly #carried: Scopes | null;
 
   private constructor(
-    { user, admin, entry }: Pick<Access, "user" | "admin" | "entry">,
-    grants: Grant[],
-    carried: Carried | null,
+    identity: Identity,
+    rights: readonly Grant[][],
+    { admin = false, byToken = false, carried = null as Scopes | null } = {},
   ) {
-    this.user = user;
+    this.subject = identity.subject;
+    this.who = identity.who;
+    this.user = identity.user;
+    this.expiresAt = identity.expiresAt;
     this.admin = admin;
-    this.entry = entry;
-    this.#grants = grants;
+    this.byToken = byToken;
+    this.#identity = identity;
+    this.#rights = rights;
     this.#carried = carried;
   }
 
   /** A caller without credentials: may pull from public repositories. */
   static anonymous(publicRepositories: Glob[]): Access {
-    const nobody = { user: null, admin: false, entry: null };
-    return new Access(nobody, [{ repositories: publicRepositories, actions: ["pull"] }], null);
+    const nobody: Identity = { subject: { kind: "anonymous" }, who: null, user: null, expiresAt: null };
+    return new Access(nobody, [open(publicRepositories)]);
   }
 
-  /** @param entry as it is stored, of which `parsed` was read */
-  static of(user: string, entry: string, { grants, admin }: UserEntry, publicRepositories: Glob[]): Access {
-    // Whoever may pull anonymously may also do it logged in.
-    const open: Grant = { repositories: publicRepositories, actions: ["pull"] };
-    return new Access({ user, admin, entry }, [...grants, open], null);
+  /** A user who sent the password, or a token that was given for it. */
+  static ofUser(user: string, entry: UserEntry, publicRepositories: Glob[]): Access {
+    const { grants, admin, fingerprint } = entry;
+    const identity: Identity = {
+      ...{ subject: { kind: "user", user, fingerprint }, who: user, user, expiresAt: null },
+    };
+    return new Access(identity, [[...grants, ...open(publicRepositories)]], { admin });
   }
 
-  /** The same caller, held to what a token carries: never an administrator's rights. */
-  within(carried: Carried): Access {
-    return new Access({ user: this.user, admin: false, entry: this.entry }, this.#grants, carried);
+  /** A machine token: may do what both it and its owner may, and never what only an administrator may. */
+  static ofMachine(
+    token: { id: string; name: string; grants: Grant[]; expiresAt: number | null },
+    owner: { name: string; entry: UserEntry },
+    publicRepositories: Glob[],
+  ): Access {
+    const identity: Identity = {
+      subject: { kind: "machine", user: owner.name, id: token.id },
+      who: `${owner.name}'s token ${token.name}`,
+      user: owner.name,
+      expiresAt: token.expiresAt,
+    };
+    const rights = [owner.entry.grants, token.grants].map((grants) => [
+      ...grants,
+      ...open(publicRepositories),
+    ]);
+    return new Access(identity, rights);
   }
 
-  /** Whether the caller came with a token. */
-  get byToken(): boolean {
-    return this.#carried !== null;
+  /** Who signed in elsewhere, with what the rules that matched give. */
+  static ofOidc(
+    subject: Extract<Subject, { kind: "oidc" }>,
+    grants: Grant[],
+    expiresAt: number | null,
+    publicRepositories: Glob[],
+  ): Access {
+    const identity: Identity = { subject, who: subject.name, user: null, expiresAt };
+    return new Access(identity, [[...grants, ...open(publicRepositories)]]);
+  }
+
+  /**
+   * The same caller, held to what its token carries: never an administrator's rights.
+   * @param carried null for all that the caller may do
+   */
+  within(carried: Scopes | null): Access {
+    return new Access(this.#identity, this.#rights, { byToken: true, carried });
+  }
+
+  /** Whether the caller sent a user's password with this very request. */
+  get byPassword(): boolean {
+    return this.subject.kind === "user" && !this.byToken;
   }
 
   /** Whether the caller may see the catalog, or as much of it as it may pull. */
   get mayList(): boolean {
-    return this.#carried === null ? this.user !== null : this.#carried.catalog;
+    if (this.#carried !== null) return this.#carried.catalog;
+    return this.who !== null;
   }
 
   /** Whether the caller came with credentials: a user's, or a token, which anonymous callers get too. */
   get identified(): boolean {
-    return this.user !== null || this.#carried !== null;
+    return this.who !== null || this.byToken;
   }
 
   /** Whether the caller has the right, by whatever token. */
   holds(action: Action, name: string): boolean {
-    return this.#grants.some(
-      ({ actions, repositories }) =>
-        actions.includes(action) && repositories.some((glob) => glob.matches(name)),
+    return this.#rights.every((grants) =>
+      grants.some(
+        ({ actions, repositories }) =>
+          actions.includes(action) && repositories.some((glob) => glob.matches(name)),
+      ),
     );
   }
 
@@ -83,14 +138,21 @@ export class Access {
   may(action: Action, name: string): boolean {
     if (!this.holds(action, name)) return false;
     if (this.#carried === null) return true;
-    return this.#carried.scopes.some((scope) => scope.name === name && scope.actions.includes(action));
+    return this.#carried.repositories.some((scope) => scope.name === name && scope.actions.includes(action));
   }
 
   /** Whether the caller may pull from every repository: then a list need not be looked through. */
   get pullsEverything(): boolean {
-    return this.#grants.some(
-      ({ actions, repositories }) =>
-        actions.includes("pull") && repositories.some(({ pattern }) => pattern === "**"),
+    return this.#rights.every((grants) =>
+      grants.some(
+        ({ actions, repositories }) =>
+          actions.includes("pull") && repositories.some(({ pattern }) => pattern === "**"),
+      ),
     );
   }
+}
+
+/** Whoever may pull anonymously may also do it logged in. */
+function open(publicRepositories: Glob[]): Grant[] {
+  return [{ repositories: publicRepositories, actions: ["pull"] }];
 }

@@ -2,14 +2,14 @@
 
 import type { Settings } from "../config.ts";
 import { log } from "../log.ts";
-import { RegistryError } from "../oci/errors.ts";
 import { getUserEntry } from "../storage/users.ts";
 import { Access } from "./access.ts";
 import { parseAuthorization } from "./authorization-header.ts";
 import { type Refused, unauthorized } from "./challenge.ts";
-import { countFailure, isBlocked } from "./login-limit.ts";
-import { check, recall, wasRight } from "./passwords.ts";
-import { fingerprint, readToken } from "./tokens.ts";
+import { logIn } from "./log-in.ts";
+import { findMachineAccess, noteUse } from "./machine-access.ts";
+import { idOf, isMachineToken } from "./machine-token.ts";
+import { readToken, type TokenClaims } from "./tokens.ts";
 import { isUserName, parseUserEntry, type UserEntry } from "./user-entry.ts";
 
 /** The part of a request that says who is calling. */
@@ -21,6 +21,8 @@ export interface Caller {
   authorization: string | undefined;
   /** The network address, which Cloudflare gives. */
   address: string;
+  /** Has something done that the answer does not wait for. It must not fail. */
+  after(work: Promise<void>): void;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function authenticate(caller: Caller, now: number): Promise<Access>
     case "nothing":
       return Access.anonymous(caller.settings.publicRepositories);
     case "password":
-      return logIn(caller, presented.user, presented.password, now);
+      return acceptPassword(caller, presented.user, presented.password, now);
     case "token":
       return acceptToken(caller, presented.token, now);
     case "malformed":
@@ -41,65 +43,78 @@ export async function authenticate(caller: Caller, now: number): Promise<Access>
   }
 }
 
-/** @throws RegistryError as {@link authenticate} */
-export async function logIn(caller: Caller, user: string, password: string, now: number): Promise<Access> {
-  const found = await findUser(caller, user);
-  const hash = found?.parsed.hash ?? null;
-  const right = recall(user, password, hash, now) ?? (await tryPassword(caller, user, password, hash, now));
-  // The same answer for an unknown user and for a wrong password.
-  if (found === null || !right) throw unauthorized("unknown user or wrong password", refused(caller, null));
-  return Access.of(user, found.entry, found.parsed, caller.settings.publicRepositories);
-}
-
-async function tryPassword(
-  { env, address }: Caller,
+/**
+ * A user's password, or what stands in its place.
+ * @throws RegistryError as {@link authenticate}
+ */
+export async function acceptPassword(
+  caller: Caller,
   user: string,
   password: string,
-  hash: string | null,
   now: number,
-): Promise<boolean> {
-  // Somebody else's failures do not lock out who has proven to know the password.
-  if (isBlocked(address, user, now) && !wasRight(user, password, hash, now)) throw tooMany();
-  if (check(user, password, hash, now)) return true;
-  if (await countFailure(env.LOGIN_LIMITER, address, user, now)) throw tooMany();
-  return false;
+): Promise<Access> {
+  if (isMachineToken(password)) return acceptMachineToken(caller, user, password, now);
+  const found = await findUser(caller, user);
+  const right = await logIn(caller, { user, password, entry: found }, now);
+  // The same answer for an unknown user and for a wrong password.
+  if (found === null || !right) throw unauthorized("unknown user or wrong password", refused(caller, null));
+  return Access.ofUser(user, found, caller.settings.publicRepositories);
+}
+
+/** Failures are not counted: nobody guesses 256 random bits, and a machine must not be locked out by others. */
+async function acceptMachineToken(caller: Caller, user: string, token: string, now: number): Promise<Access> {
+  const access = await machineAccess(caller, user, idOf(token), now);
+  if (access !== null) return access;
+  const message = "the token is not valid, or no longer, or of another user: make a new one";
+  throw unauthorized(message, refused(caller, null));
+}
+
+async function machineAccess(caller: Caller, owner: string, id: string, now: number): Promise<Access | null> {
+  if (!isUserName(owner)) return null;
+  const access = await findMachineAccess(caller, { owner, id }, now);
+  if (access !== null) caller.after(noteUse(caller.env.USERS, id, now));
+  return access;
 }
 
 async function acceptToken(caller: Caller, token: string, now: number): Promise<Access> {
   const claims = await readToken(caller.env, token, now);
-  if (claims === null) throw invalidToken(caller);
-  if (claims.user === null)
-    return Access.anonymous(caller.settings.publicRepositories).within(claims.carried);
-  const found = await findUser(caller, claims.user);
-  // A changed or removed user's tokens end with the change.
-  if (found === null || fingerprint(found.entry) !== claims.entry) throw invalidToken(caller);
-  const access = Access.of(claims.user, found.entry, found.parsed, caller.settings.publicRepositories);
+  const access = claims === null ? null : await subjectsAccess(caller, claims, now);
+  if (claims === null || access === null) {
+    const message = "the token is not valid, or no longer: get a new one";
+    throw unauthorized(message, refused(caller, "invalid_token"));
+  }
   return access.within(claims.carried);
 }
 
+/** What the one whom a token was given to may do by now; null when that is nothing any more. */
+async function subjectsAccess(caller: Caller, { subject }: TokenClaims, now: number): Promise<Access | null> {
+  const { publicRepositories } = caller.settings;
+  switch (subject.kind) {
+    case "anonymous":
+      return Access.anonymous(publicRepositories);
+    case "user": {
+      const found = await findUser(caller, subject.user);
+      // A changed or removed user's tokens end with the change.
+      if (found === null || found.fingerprint !== subject.fingerprint) return null;
+      return Access.ofUser(subject.user, found, publicRepositories);
+    }
+    case "machine":
+      return machineAccess(caller, subject.user, subject.id, now);
+    case "oidc":
+      return null;
+  }
+}
+
 /** Null for an unknown user, and for one whose entry is malformed: it opens nothing. */
-async function findUser({ env }: Caller, user: string): Promise<{ entry: string; parsed: UserEntry } | null> {
+async function findUser({ env }: Caller, user: string): Promise<UserEntry | null> {
   if (!isUserName(user)) return null;
   const entry = await getUserEntry(env.USERS, user);
   if (entry === null) return null;
   const parsed = parseUserEntry(entry);
   if (parsed === null) log("malformed-user-entry", { user }, "error");
-  return parsed && { entry, parsed };
-}
-
-function invalidToken(caller: Caller): RegistryError {
-  return unauthorized(
-    "the token is not valid, or no longer: get a new one",
-    refused(caller, "invalid_token"),
-  );
+  return parsed;
 }
 
 function refused({ settings, url }: Caller, error: Refused["error"]): Refused {
   return { settings, url, scope: null, error };
-}
-
-function tooMany(): RegistryError {
-  return new RegistryError("TOOMANYREQUESTS", "too many failed logins: wait a minute", {
-    headers: { "Retry-After": "60" },
-  });
 }

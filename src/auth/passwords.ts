@@ -18,11 +18,11 @@ const MAX_REMEMBERED = 2000;
 /** bcrypt reads no further. Bytes. */
 const MAX_PASSWORD = 72;
 
-/** The cost of {@link NOBODY}, and of what `npm run user` makes. */
-const USUAL_COST = 10;
+/** Of what `npm run user` makes. */
+export const USUAL_COST = 10;
 
-/** Of no password. An unknown user costs as much time as a wrong password. */
-const NOBODY = "$2b$10$f/z9pbtetVxYwOiCrPrGPuTVlq95YKvTx8aX2B.WMFBgLOfMoeq8q";
+/** Of no password, at no cost yet. */
+const NOBODY = "$2b$00$f/z9pbtetVxYwOiCrPrGPuTVlq95YKvTx8aX2B.WMFBgLOfMoeq8q";
 
 /** Of this isolate only: who reads its memory finds no password, and no hash that could be attacked elsewhere. */
 let key: Uint8Array | null = null;
@@ -35,6 +35,9 @@ const trusted = new Map<string, number>();
 
 /** How many passwords have been checked in this isolate. */
 export let bcryptRuns = 0;
+
+/** How many rounds of bcrypt that took. */
+export let work = 0;
 
 /** What a check within the last minute said; null when there was none. */
 export function recall(user: string, password: string, hash: string | null, now: number): boolean | null {
@@ -51,14 +54,32 @@ export function wasRight(user: string, password: string, hash: string | null, no
  * Runs bcrypt, at one go: requests that come with the same credentials meanwhile find the answer, and none has to
  * wait for what another request may never finish.
  * @param hash null for a user who does not exist
+ * @param dearest the cost of the dearest hash that any user has: a failure takes its time, whoever the user is
  */
-export function check(user: string, password: string, hash: string | null, now: number): boolean {
+export function check(
+  user: string,
+  password: string,
+  hash: string | null,
+  dearest: number,
+  now: number,
+): boolean {
   bcryptRuns++;
-  const right = isRight(password, hash);
-  const id = keyOf(user, password, hash);
-  remember(recent, id, { right, at: now });
-  if (right) remember(trusted, id, now);
+  const right = isRight(password, hash, dearest);
+  if (right) vouch(user, password, hash, now);
+  else remember(recent, keyOf(user, password, hash), { right, at: now });
   return right;
+}
+
+/** Remembers that a password is right. */
+export function vouch(user: string, password: string, hash: string | null, now: number): void {
+  const id = keyOf(user, password, hash);
+  remember(recent, id, { right: true, at: now });
+  remember(trusted, id, now);
+}
+
+/** Of a bcrypt hash: the logarithm of the work that a check is. */
+export function costOf(hash: string): number {
+  return Number(hash.slice(4, 6));
 }
 
 /** Forgets everything. For tests. */
@@ -66,14 +87,25 @@ export function forget(): void {
   recent.clear();
   trusted.clear();
   bcryptRuns = 0;
+  work = 0;
 }
 
-function isRight(password: string, hash: string | null): boolean {
+function isRight(password: string, hash: string | null, dearest: number): boolean {
   const tooLong = new TextEncoder().encode(password).byteLength > MAX_PASSWORD;
-  if (hash !== null && compareSync(password, hash) && !tooLong) return true;
-  // A hash that is cheaper than usual must not tell by its time that the user exists.
-  if (hash === null || Number(hash.slice(4, 6)) < USUAL_COST) compareSync(password, NOBODY);
+  if (hash !== null && compare(password, hash) && !tooLong) return true;
+  // A cheaper hash, or none, must not tell by its time: 2^cost, and 2^cost again, 2^(cost + 1) … make 2^dearest.
+  if (hash === null) compare(password, nobody(dearest));
+  else for (let cost = costOf(hash); cost < dearest; cost++) compare(password, nobody(cost));
   return false;
+}
+
+function compare(password: string, hash: string): boolean {
+  work += 2 ** costOf(hash);
+  return compareSync(password, hash);
+}
+
+function nobody(cost: number): string {
+  return NOBODY.replace("$00$", `$${String(cost).padStart(2, "0")}$`);
 }
 
 function remember<T>(memory: Map<string, T>, id: string, value: T): void {

@@ -1,19 +1,22 @@
 /** Tokens (hono/jwt, HS256) as Docker's token specification wants them: short-lived, for some scopes. */
 
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { sign, verify } from "hono/jwt";
 import { readSettings } from "../config.ts";
+import { getRegistry } from "../storage/registry.ts";
 import { listSigningKeys } from "../storage/signing-keys.ts";
-import type { Carried } from "./access.ts";
+import { openStores } from "../storage/stores.ts";
+import type { Subject } from "./access.ts";
+import type { Scopes } from "./scopes.ts";
 
-/** What tokens are for, and what challenges name. */
+/** What challenges call the registry. */
 export const SERVICE = "berth";
 
 /**
  * Long enough for a large layer that a relay sends in chunks: it cannot renew the client's token. A user's token
- * ends before, with any change of the user. Seconds.
+ * ends before, with any change of the user. Milliseconds.
  */
-export const TOKEN_LIFETIME = 3600;
+export const TOKEN_LIFETIME = 3_600_000;
 
 /** How long keys are kept in memory. Milliseconds. */
 const KEYS_REMEMBERED = 60_000;
@@ -22,59 +25,54 @@ const KEYS_REMEMBERED = 60_000;
 const KEYS_REFRESHED = 5_000;
 
 export interface TokenClaims {
-  /** Null for an anonymous caller. */
-  user: string | null;
-  /** Of the user's entry when the token was issued: a change of it ends the token. Null for anonymous callers. */
-  entry: string | null;
-  carried: Carried;
+  subject: Subject;
+  /** Null for all that the subject may do. */
+  carried: Scopes | null;
+  /** Milliseconds since the epoch. */
+  expiresAt: number;
 }
 
-interface Payload extends Carried {
-  sub: string;
-  entry: string | null;
-}
+type Payload = Omit<TokenClaims, "expiresAt"> & { exp: number };
 
-/** Seconds. */
+/** Locations do not agree to the second on what time it is. Seconds. */
 const CLOCK_SKEW = 60;
 
-let keys: { list: string[]; at: number } | null = null;
+/** What signs, the newest first, and which registry this is: issuer and audience. */
+interface Keys {
+  identity: string;
+  secrets: string[];
+}
+
+let keys: (Keys & { at: number }) | null = null;
 
 /** @param now milliseconds since the epoch */
 export async function issueToken(env: Env, claims: TokenClaims, now: number): Promise<string> {
-  const [newest] = await signingKeys(env, now);
+  const { identity, secrets } = await readKeys(env, now);
+  const [newest] = secrets;
   if (newest === undefined) throw new Error("there is no key to sign tokens with");
-  const seconds = Math.floor(now / 1000);
-  const { user, entry, carried } = claims;
-  const payload = {
-    iss: SERVICE,
-    aud: SERVICE,
-    // Locations do not agree to the second on what time it is.
-    iat: seconds - CLOCK_SKEW,
-    nbf: seconds - CLOCK_SKEW,
-    exp: seconds + TOKEN_LIFETIME,
-    ...{ sub: user ?? "", entry, ...carried },
-  };
-  return sign(payload, newest, "HS256");
+  const { subject, carried, expiresAt } = claims;
+  const begin = Math.floor(now / 1000) - CLOCK_SKEW;
+  const times = { iat: begin, nbf: begin, exp: Math.floor(expiresAt / 1000) };
+  return sign({ iss: identity, aud: identity, ...times, subject, carried }, newest, "HS256");
 }
 
-/** What a token says; null when it is forged, expired, or of another service. */
+/** What a token says; null when it is forged, expired, or of another registry. */
 export async function readToken(env: Env, token: string, now: number): Promise<TokenClaims | null> {
-  const known = await signingKeys(env, now);
-  const claims = await verifyWith(known, token);
+  const claims = await verifyWith(await readKeys(env, now), token);
   if (claims !== null) return claims;
   // Another isolate may sign with a key that has been added since. Not asked of D1 for every forgery.
   if (keys === null || now - keys.at < KEYS_REFRESHED) return null;
   keys = null;
-  return verifyWith(await signingKeys(env, now), token);
+  return verifyWith(await readKeys(env, now), token);
 }
 
-async function verifyWith(known: string[], token: string): Promise<TokenClaims | null> {
-  for (const key of known) {
+async function verifyWith({ identity, secrets }: Keys, token: string): Promise<TokenClaims | null> {
+  for (const secret of secrets) {
     try {
-      const payload = await verify(token, key, { alg: "HS256", iss: SERVICE, aud: SERVICE });
+      const payload = await verify(token, secret, { alg: "HS256", iss: identity, aud: identity });
       // Signed by this registry: it has the form that it was given.
-      const { sub, entry, scopes, catalog } = payload as unknown as Payload;
-      return { user: sub === "" ? null : sub, entry, carried: { scopes, catalog } };
+      const { subject, carried, exp } = payload as unknown as Payload;
+      return { subject, carried, expiresAt: exp * 1000 };
     } catch {
       // Not signed with this key, or not valid: perhaps with an older one.
     }
@@ -82,22 +80,20 @@ async function verifyWith(known: string[], token: string): Promise<TokenClaims |
   return null;
 }
 
-/** What stands for a user's entry in a token. */
-export function fingerprint(entry: string): string {
-  return createHash("sha256").update(entry).digest("base64url").slice(0, 22);
-}
-
 /** Forgets the keys. For tests. */
 export function forgetKeys(): void {
   keys = null;
 }
 
-/** The newest first. Without a TOKEN_SECRET they are in D1. */
-async function signingKeys(env: Env, now: number): Promise<string[]> {
-  const secrets = readSettings(env).tokenSecrets;
-  if (secrets.length > 0) return secrets;
+/** Without a TOKEN_SECRET the keys are in D1. */
+async function readKeys(env: Env, now: number): Promise<Keys> {
+  const { tokenSecrets } = readSettings(env);
   if (keys === null || now - keys.at > KEYS_REMEMBERED) {
-    keys = { list: await listSigningKeys(env.DB, randomBytes(32).toString("base64url"), now), at: now };
+    const { db } = openStores(env);
+    const { identity } = await getRegistry(db);
+    const random = randomBytes(32).toString("base64url");
+    const secrets = tokenSecrets.length > 0 ? [] : await listSigningKeys(db, random, now);
+    keys = { identity, secrets, at: now };
   }
-  return keys.list;
+  return tokenSecrets.length > 0 ? { ...keys, secrets: tokenSecrets } : keys;
 }

@@ -3,6 +3,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isUserName } from "../auth/user-entry.ts";
 import { Failure } from "./failure.ts";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
 import { runWrangler, STATE } from "./wrangler.ts";
@@ -30,7 +31,8 @@ export class UserStore {
   /** Names, as KV lists them: on Cloudflare, changes of the last minute may be missing. */
   async list(): Promise<string[]> {
     const keys = JSON.parse(await wrangler(["kv", "key", "list", ...this.#where])) as { name: string }[];
-    return keys.map(({ name }) => name);
+    // Tokens, rules and notes are beside the users, under keys with a slash.
+    return keys.map(({ name }) => name).filter(isUserName);
   }
 
   /** The entry as it is stored; null when there is no such user. */

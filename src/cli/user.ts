@@ -104,6 +104,8 @@ async function changePassword(name: string, options: Options): Promise<void> {
 async function remove(name: string, options: Options): Promise<void> {
   const store = open(options);
   if ((await store.get(checkName(name))) === null) throw badInput(`There is no user ${name}.`);
+  // First, or the tokens would live again with another user of this name.
+  await store.put(new Map([[`revoked/${name}`, String(Date.now())]]));
   await store.remove(name);
   console.log(`${name} is removed.`);
 }

@@ -31,11 +31,14 @@ export interface ErrorEntry {
   detail?: unknown;
 }
 
+/** What one answer lists; clients show it on a terminal. */
+const MAX_ENTRIES = 100;
+
 interface Options {
   /** What the message is about, for programs: a digest, a name. */
   detail?: unknown;
   /** Where the status differs from the code's own: 416, 413, 414. */
-  status?: 400 | 401 | 403 | 404 | 405 | 413 | 414 | 416 | 429 | 503;
+  status?: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 414 | 416 | 429 | 503;
   headers?: Record<string, string>;
 }
 
@@ -53,12 +56,14 @@ export class RegistryError extends Error {
     this.headers = options.headers ?? {};
   }
 
-  /** An error with one entry for each thing that is wrong. `entries` must not be empty. */
+  /** An error with an entry for each thing that is wrong, a hundred at most. `entries` must not be empty. */
   static of(entries: readonly ErrorEntry[]): RegistryError {
     const [first] = entries;
     if (first === undefined) throw new TypeError("a RegistryError needs an entry");
     const error = new RegistryError(first.code, first.message);
-    Object.assign(error, { entries });
+    const more = entries.length - MAX_ENTRIES;
+    const rest: ErrorEntry = { code: first.code, message: `${more} more of these are not listed` };
+    Object.assign(error, { entries: more > 0 ? [...entries.slice(0, MAX_ENTRIES), rest] : entries });
     return error;
   }
 }

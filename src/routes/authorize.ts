@@ -1,13 +1,14 @@
 /** What every handler asks first: may this caller do this here? */
 
 import { unauthorized } from "../auth/challenge.ts";
+import { CATALOG_SCOPE, formatScope } from "../auth/scopes.ts";
 import type { Action } from "../auth/user-entry.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
 import type { Context } from "./context.ts";
 
 /** What a token has to carry for an action: docker pushes and pulls with one token. */
-const SCOPE: Record<Action, string> = { pull: "pull", push: "pull,push", delete: "delete" };
+const NEEDED: Record<Action, Action[]> = { pull: ["pull"], push: ["pull", "push"], delete: ["delete"] };
 
 /**
  * The repository that the request names, once the caller may do `action` there.
@@ -17,15 +18,15 @@ export function authorize(c: Context, action: Action): RepositoryName {
   const name = parseRepositoryName(c.req.param("name") ?? "");
   const access = c.get("access");
   if (access.may(action, name)) return name;
-  if (access.user !== null && !access.holds(action, name)) {
-    throw new RegistryError("DENIED", `${access.user} has no right to ${action} here`, {
+  if (access.who !== null && !access.holds(action, name)) {
+    throw new RegistryError("DENIED", `${access.who} has no right to ${action} here`, {
       detail: { name, action },
     });
   }
   throw unauthorized(`log in to ${action} here`, {
     settings: c.get("settings"),
     url: c.req.url,
-    scope: `repository:${name}:${SCOPE[action]}`,
+    scope: formatScope({ name, actions: NEEDED[action] }),
     error: access.identified ? "insufficient_scope" : null,
   });
 }
@@ -48,7 +49,7 @@ export function requireCatalog(c: Context): void {
   throw unauthorized("log in to list repositories", {
     settings: c.get("settings"),
     url: c.req.url,
-    scope: "registry:catalog:*",
+    scope: CATALOG_SCOPE,
     error: access.identified ? "insufficient_scope" : null,
   });
 }
@@ -63,11 +64,24 @@ export function requireDeletion(c: Context): void {
 
 /** @throws RegistryError UNAUTHORIZED, or DENIED for a user who is no administrator */
 export function requireAdmin(c: Context): void {
-  const { user, admin } = c.get("access");
+  const { who, admin } = c.get("access");
   if (admin) return;
-  if (user !== null)
-    throw new RegistryError("DENIED", `${user} is no administrator, or came with a token: send the password`);
+  if (who !== null)
+    throw new RegistryError("DENIED", `${who} is no administrator, or came with a token: send the password`);
   throw unauthorized("log in as an administrator", {
+    settings: c.get("settings"),
+    url: c.req.url,
+    scope: null,
+    error: null,
+  });
+}
+
+/** @throws RegistryError UNAUTHORIZED, or DENIED for a caller with a token: it must not make others of itself */
+export function requirePassword(c: Context): void {
+  const { who, byPassword } = c.get("access");
+  if (byPassword) return;
+  if (who !== null) throw new RegistryError("DENIED", `${who} came with a token: send a user's password`);
+  throw unauthorized("log in with a password", {
     settings: c.get("settings"),
     url: c.req.url,
     scope: null,

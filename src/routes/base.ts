@@ -1,15 +1,20 @@
 /** The API's root, the catalog, and the list of extensions. */
 
 import { Hono } from "hono";
+import { RegistryError } from "../oci/errors.ts";
 import type { RepositoryName } from "../oci/reference.ts";
+import { getRepositoryId, getRepositoryName } from "../storage/catalog-cursor.ts";
 import { listRepositories } from "../storage/repositories.ts";
 import { openStores } from "../storage/stores.ts";
 import { requireCatalog, requireCredentials } from "./authorize.ts";
 import type { Context, RegistryEnv } from "./context.ts";
-import { cutPage, type Page, parsePage } from "./pagination.ts";
+import { cutPage, linkNext, type Page, parsePage } from "./pagination.ts";
 
 /** How many names are read at once for a caller who may not pull all of them. */
-const LOOKED_THROUGH = 1000;
+const READ_AT_ONCE = 1000;
+
+/** How many are looked through for one page. Then it is shorter, or empty, and the next one goes on from there. */
+const LOOKED_THROUGH = 5000;
 
 export const base = new Hono<RegistryEnv>();
 
@@ -23,24 +28,57 @@ function greet(c: Context): Response {
   return c.json({});
 }
 
-// Docker's own: GET /v2/_catalog?n=<limit>&last=<repository>
+// Docker's own: GET /v2/_catalog?n=<limit>&last=<repository>, and beyond=<number> in links
 base.get("/v2/_catalog", async (c) => {
   requireCatalog(c);
   const page = parsePage(c);
-  return c.json({ repositories: cutPage(c, page, await listPullable(c, page)) });
+  if (c.get("access").pullsEverything) {
+    const names = await listRepositories(openStores(c.env).db, page.after, page.limit + 1);
+    return c.json({ repositories: cutPage(c, page, names) });
+  }
+  const { names, stoppedAt } = await lookThrough(c, page, await beginning(c, page));
+  const repositories = cutPage(c, page, names);
+  if (stoppedAt !== null) await linkBeyond(c, page, repositories.at(-1) ?? page.after, stoppedAt);
+  return c.json({ repositories });
 });
 
-/** Those that the caller may pull from, one more than the page has. */
-async function listPullable(c: Context, { after, limit }: Page): Promise<RepositoryName[]> {
-  const access = c.get("access");
-  if (access.pullsEverything) return listRepositories(openStores(c.env).db, after, limit + 1);
+/** Names that the caller may pull from, one more than the page has, unless so many others are between. */
+async function lookThrough(c: Context, { limit }: Page, begin: string | null) {
   const names: RepositoryName[] = [];
-  for (let last = after; ; ) {
-    const read = await listRepositories(openStores(c.env).db, last, LOOKED_THROUGH);
-    names.push(...read.filter((name) => access.holds("pull", name)));
-    if (read.length < LOOKED_THROUGH || names.length > limit) return names.slice(0, limit + 1);
+  let last = begin;
+  for (let looked = 0; looked < LOOKED_THROUGH; looked += READ_AT_ONCE) {
+    const read = await listRepositories(openStores(c.env).db, last, READ_AT_ONCE);
+    names.push(...read.filter((name) => c.get("access").holds("pull", name)));
+    if (read.length < READ_AT_ONCE || names.length > limit) return { names, stoppedAt: null };
     last = read.at(-1) ?? null;
   }
+  return { names, stoppedAt: last };
+}
+
+/** Where to go on. @throws RegistryError UNSUPPORTED 400 when `beyond` is no number */
+async function beginning(c: Context, { after }: Page): Promise<string | null> {
+  const beyond = c.req.query("beyond");
+  if (beyond === undefined) return after;
+  if (!/^\d{1,15}$/.test(beyond))
+    throw new RegistryError("UNSUPPORTED", "beyond must be what a Link had", { status: 400 });
+  const name = await getRepositoryName(openStores(c.env).db, Number(beyond));
+  // It has gone since: what lies between is looked through again.
+  return name !== null && name > (after ?? "") ? name : after;
+}
+
+/** The name itself would tell a repository that the caller may not know of. */
+async function linkBeyond(
+  c: Context,
+  { limit }: Page,
+  last: string | null,
+  stoppedAt: string,
+): Promise<void> {
+  const id = await getRepositoryId(openStores(c.env).db, stoppedAt);
+  linkNext(c, {
+    n: String(limit),
+    ...(last === null ? {} : { last }),
+    ...(id === null ? {} : { beyond: String(id) }),
+  });
 }
 
 // The specification's extension mechanism: GET /v2/_oci/ext/discover
@@ -56,9 +94,9 @@ base.get("/v2/_oci/ext/discover", (c) => {
       },
       {
         name: "_berth",
-        description: "Garbage collection on demand, for administrators",
+        description: "Garbage collection on demand, for administrators; machine tokens, for users",
         url: "https://github.com/opencontainers/distribution-spec/tree/main/extensions",
-        endpoints: ["_berth/gc"],
+        endpoints: ["_berth/gc", "_berth/tokens"],
       },
     ],
   });

@@ -21,5 +21,6 @@ export function callerOf(c: Context): Caller {
     authorization: c.req.header("Authorization"),
     // Cloudflare sets it, whatever the client sends.
     address: c.req.header("CF-Connecting-IP") ?? "unknown",
+    after: (work) => c.executionCtx.waitUntil(work),
   };
 }

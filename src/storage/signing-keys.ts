@@ -1,10 +1,9 @@
 /** Keys that sign tokens, for a registry without a TOKEN_SECRET: made once, kept in D1. */
 
-import { Database } from "./database.ts";
+import type { Database } from "./database.ts";
 
 /** The keys, the newest first. Makes the first one. */
-export async function listSigningKeys(d1: D1Database, random: string, now: number): Promise<string[]> {
-  const db = new Database(d1);
+export async function listSigningKeys(db: Database, random: string, now: number): Promise<string[]> {
   const found = await selectKeys(db);
   if (found.length > 0) return found;
   // Two requests may come here at once: one key wins, both read it.

@@ -3,6 +3,7 @@
 import { env } from "cloudflare:workers";
 import { sign } from "hono/jwt";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { forgetKeys } from "../../src/auth/tokens.ts";
 import { pushImage } from "../support/images.ts";
 import { codesOf, request, sha256 } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
@@ -269,6 +270,16 @@ describe("tokens that are not ours", () => {
       expect(response.headers.get("WWW-Authenticate")).toContain('error="invalid_token"');
     }
     expect((await use(token, "GET", "/v2/")).status).toBe(200);
+  });
+
+  test("another registry's, although it has the same secret", async () => {
+    const secrets = { PUBLIC_REPOSITORIES: "library/**", TOKEN_SECRET: "s".repeat(32) };
+    setVariables(secrets as never);
+    const { token } = await getToken("", basic("admin"));
+    expect((await use(token, "GET", "/v2/")).status).toBe(200);
+    await env.DB.prepare("UPDATE registry SET identity = 'another'").run();
+    forgetKeys();
+    expect((await use(token, "GET", "/v2/")).status).toBe(401);
   });
 
   test("ours end after an hour", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ERROR_STATUS, RegistryError } from "../../src/oci/errors.ts";
+import { ERROR_STATUS, type ErrorEntry, RegistryError } from "../../src/oci/errors.ts";
 import { refusalOf } from "./refusal.ts";
 
 describe("the specification's codes", () => {
@@ -20,6 +20,8 @@ describe("the specification's codes", () => {
       ["DENIED", 403],
       ["UNSUPPORTED", 405],
       ["TOOMANYREQUESTS", 429],
+      // No code of the specification: 503.
+      ["UNAVAILABLE", 503],
     ]);
   });
 });
@@ -72,5 +74,23 @@ describe("the tests' own refusalOf", () => {
         throw new TypeError("a bug");
       }),
     ).toThrow(TypeError);
+  });
+});
+
+function missing(count: number): ErrorEntry[] {
+  return Array.from({ length: count }, (_, index) => ({
+    ...{ code: "MANIFEST_BLOB_UNKNOWN", message: "missing", detail: { digest: `sha256:${index}` } },
+  }));
+}
+
+describe("an error of many things", () => {
+  test("lists a hundred, and says how many more there are", () => {
+    expect(RegistryError.of(missing(100)).entries).toEqual(missing(100));
+    const { entries, status } = RegistryError.of(missing(1234));
+    expect([entries.length, status]).toEqual([101, 400]);
+    expect(entries.slice(0, 100)).toEqual(missing(100));
+    expect(entries[100]).toEqual({
+      ...{ code: "MANIFEST_BLOB_UNKNOWN", message: "1134 more of these are not listed" },
+    });
   });
 });

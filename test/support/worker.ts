@@ -2,6 +2,7 @@
 
 import worker from "../../src/index.ts";
 import { UploadSession as RealUploadSession } from "../../src/storage/upload/session.ts";
+import { remembering } from "./background.ts";
 import { instrument } from "./instrument.ts";
 import { withVariables } from "./settings.ts";
 
@@ -12,5 +13,5 @@ export class UploadSession extends RealUploadSession {
 }
 
 export default {
-  fetch: (request, env, ctx) => worker.fetch(request, instrument(withVariables(env)), ctx),
+  fetch: (request, env, ctx) => worker.fetch(request, instrument(withVariables(env)), remembering(ctx)),
 } satisfies ExportedHandler<Env>;

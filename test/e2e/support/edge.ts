@@ -21,8 +21,11 @@ export interface Edge {
   requests(): string[];
 }
 
-/** nginx, which lets 20 MB through at a time. While the registry is away it answers 502. */
-export async function startEdge(workspace: string, upstream: string): Promise<Edge> {
+/**
+ * nginx, which lets so much through at a time. While the registry is away it answers 502.
+ * @param limit as nginx writes it
+ */
+export async function startEdge(workspace: string, upstream: string, limit = "20m"): Promise<Edge> {
   const folder = mkdtempSync(join(workspace, "edge-"));
   for (const name of ["body", "proxy", "fastcgi", "uwsgi", "scgi"]) mkdirSync(join(folder, name));
   const port = await freePort();
@@ -38,7 +41,7 @@ http {
   uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
   server {
     listen 127.0.0.1:${port};
-    client_max_body_size 20m;
+    client_max_body_size ${limit};
     error_page 413 @too-large;
     location @too-large { default_type text/html; return 413 '${PAGE}'; }
     location / {

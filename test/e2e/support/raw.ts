@@ -43,6 +43,24 @@ export async function breakOff(upload: BrokenUpload): Promise<void> {
   await closed;
 }
 
+/**
+ * Sends a whole request before it listens, as many HTTP clients do with a body.
+ * @param head without Host and Content-Length
+ * @returns what is answered, as it comes. @throws when the connection breaks before
+ */
+export async function sendThenListen(port: number, head: string, body: Uint8Array): Promise<string> {
+  const socket = await open(port);
+  await write(
+    socket,
+    `${head}\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\nContent-Length: ${body.byteLength}\r\n\r\n`,
+  );
+  for (let start = 0; start < body.byteLength; start += 1024 ** 2)
+    await write(socket, body.subarray(start, start + 1024 ** 2));
+  let answer = "";
+  for await (const bytes of socket) answer += String(bytes);
+  return answer;
+}
+
 function open(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => {

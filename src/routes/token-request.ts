@@ -1,0 +1,69 @@
+/** What somebody asks a machine token for. */
+
+import { parseGrant } from "../auth/user-entry.ts";
+import { RegistryError } from "../oci/errors.ts";
+
+const TOKEN_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
+
+/** KV takes an expiry no sooner. Seconds. */
+const SHORTEST = 60;
+
+/** Each is looked at with every request. */
+const MAX_GRANTS = 50;
+const MAX_PATTERNS = 100;
+
+export interface TokenRequest {
+  name: string;
+  /** Undefined for the caller himself. */
+  owner: string | undefined;
+  access: { repositories: string[]; actions: string[] }[];
+  /** Null for ever. Milliseconds. */
+  lifetime: number | null;
+}
+
+export function isTokenName(text: string): boolean {
+  return TOKEN_NAME.test(text);
+}
+
+/**
+ * @param maxLifetime milliseconds; null when tokens may live for ever
+ * @throws RegistryError UNSUPPORTED 400, saying what is wrong
+ */
+export function parseTokenRequest(text: string, maxLifetime: number | null): TokenRequest {
+  const { name, owner, access, expiresIn } = parseObject(text);
+  if (typeof name !== "string" || !isTokenName(name))
+    throw wrong("name must have 1 to 64 letters, digits and . _ -, and begin with a letter or digit");
+  if (owner !== undefined && typeof owner !== "string") throw wrong("owner must be a user's name");
+  return { name, owner, access: parseAccess(access), lifetime: parseLifetime(expiresIn, maxLifetime) };
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const json: unknown = JSON.parse(text);
+    if (typeof json === "object" && json !== null) return json as Record<string, unknown>;
+  } catch {}
+  throw wrong('the body must be JSON like {"name": "ci", "access": […], "expiresIn": 7776000}');
+}
+
+function parseAccess(access: unknown): TokenRequest["access"] {
+  const form = 'access must be like [{"repositories": ["team/**"], "actions": ["pull", "push"]}]';
+  if (!Array.isArray(access) || access.length === 0 || access.length > MAX_GRANTS) throw wrong(form);
+  return access.map((each) => {
+    const grant = parseGrant(each);
+    const empty = grant === null || grant.repositories.length === 0 || grant.actions.length === 0;
+    if (empty || grant.repositories.length > MAX_PATTERNS) throw wrong(form);
+    return { repositories: grant.repositories.map(({ pattern }) => pattern), actions: grant.actions };
+  });
+}
+
+function parseLifetime(expiresIn: unknown, max: number | null): number | null {
+  const longest = max === null ? "" : `, at most ${max / 1000}`;
+  if (expiresIn === null && max === null) return null;
+  const seconds = Number.isSafeInteger(expiresIn) ? (expiresIn as number) : 0;
+  if (seconds >= SHORTEST && seconds * 1000 <= (max ?? Number.MAX_SAFE_INTEGER / 2)) return seconds * 1000;
+  throw wrong(`expiresIn must be a number of seconds from ${SHORTEST}${longest || ", or null for ever"}`);
+}
+
+function wrong(message: string): RegistryError {
+  return new RegistryError("UNSUPPORTED", message, { status: 400 });
+}

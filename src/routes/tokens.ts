@@ -1,0 +1,118 @@
+/** Berth's own extension: machine tokens. A user manages his own, an administrator everybody's. */
+
+import { randomBytes } from "node:crypto";
+import { Hono } from "hono";
+import { expiryOf } from "../auth/machine-access.ts";
+import { formatMachineToken, idOf } from "../auth/machine-token.ts";
+import { isUserName } from "../auth/user-entry.ts";
+import { RegistryError } from "../oci/errors.ts";
+import {
+  deleteToken,
+  findToken,
+  getRevocation,
+  listTokens,
+  putToken,
+  revokeTokens,
+} from "../storage/tokens.ts";
+import { getUserEntry } from "../storage/users.ts";
+import { requirePassword } from "./authorize.ts";
+import type { Context, RegistryEnv } from "./context.ts";
+import { limitedBody } from "./limited-body.ts";
+import { isTokenName, parseTokenRequest } from "./token-request.ts";
+
+const MAX_BODY = 64 * 1024;
+
+/** What one owner may have: a list is held in memory. */
+const MAX_TOKENS = 100;
+
+export const tokens = new Hono<RegistryEnv>();
+
+tokens.use("/v2/_berth/tokens/*", async (c, next) => {
+  requirePassword(c);
+  await next();
+  c.header("Cache-Control", "no-store");
+});
+
+// POST /v2/_berth/tokens
+tokens.post(
+  "/v2/_berth/tokens",
+  limitedBody(MAX_BODY, () => new RegistryError("UNSUPPORTED", "the request is too large", { status: 413 })),
+  async (c) => {
+    const maxLifetime = c.get("settings").maxTokenLifetime;
+    const wanted = parseTokenRequest(await c.req.text(), maxLifetime);
+    const owner = await ownerOf(c, wanted.owner);
+    const { name, access } = wanted;
+    await requireRoom(c, owner, name);
+    const token = formatMachineToken(randomBytes(32));
+    // Not as old as those that were revoked a moment ago.
+    const createdAt = Math.max(Date.now(), (await getRevocation(c.env.USERS, owner)) + 1);
+    const expiresAt = wanted.lifetime === null ? null : createdAt + wanted.lifetime;
+    await putToken(c.env.USERS, idOf(token), { name, owner, access, createdAt, expiresAt });
+    return c.json({ name, owner, token, expiresAt, access }, 201);
+  },
+);
+
+async function requireRoom(c: Context, owner: string, name: string): Promise<void> {
+  const [existing, listed] = await Promise.all([
+    findToken(c.env.USERS, owner, name),
+    listTokens(c.env.USERS, owner),
+  ]);
+  if (existing !== null || listed.some((token) => token.name === name)) {
+    throw new RegistryError(
+      "DENIED",
+      `${owner} has a token ${name}: revoke it first, or choose another name`,
+      {
+        status: 409,
+      },
+    );
+  }
+  if (listed.length < MAX_TOKENS) return;
+  throw new RegistryError("DENIED", `${owner} has ${MAX_TOKENS} tokens: revoke some first`, { status: 409 });
+}
+
+// GET /v2/_berth/tokens?owner=<user>
+tokens.get("/v2/_berth/tokens", async (c) => {
+  const owner = await ownerOf(c, c.req.query("owner"));
+  const listed = await listTokens(c.env.USERS, owner);
+  const maxLifetime = c.get("settings").maxTokenLifetime;
+  return c.json({
+    tokens: listed.map((token) => {
+      const { name, access, createdAt, lastUsedAt } = token;
+      return { name, owner, access, createdAt, expiresAt: expiryOf(token, maxLifetime), lastUsedAt };
+    }),
+  });
+});
+
+// DELETE /v2/_berth/tokens/<name>?owner=<user>
+tokens.delete("/v2/_berth/tokens/:token", async (c) => {
+  const owner = await ownerOf(c, c.req.query("owner"));
+  const name = c.req.param("token");
+  const id = isTokenName(name) ? await findToken(c.env.USERS, owner, name) : null;
+  if (id === null) {
+    const message = `${owner} has no token of this name; one made elsewhere shows within 90 seconds`;
+    throw new RegistryError("NAME_UNKNOWN", message, { detail: { name: name.slice(0, 200) } });
+  }
+  await deleteToken(c.env.USERS, { id, owner, name });
+  return c.body(null, 204);
+});
+
+// DELETE /v2/_berth/tokens?owner=<user>
+tokens.delete("/v2/_berth/tokens", async (c) => {
+  await revokeTokens(c.env.USERS, await ownerOf(c, c.req.query("owner")), Date.now());
+  return c.body(null, 204);
+});
+
+/**
+ * Whose tokens the request is about: the caller's own unless it says otherwise.
+ * @throws RegistryError DENIED for somebody else's, NAME_UNKNOWN to an administrator for those of nobody
+ */
+async function ownerOf(c: Context, asked: string | undefined): Promise<string> {
+  const { user, admin } = c.get("access");
+  if (user !== null && (asked === undefined || asked === user)) return user;
+  if (!admin) throw new RegistryError("DENIED", `${user} is no administrator: manage your own tokens`);
+  if (asked !== undefined && isUserName(asked) && (await getUserEntry(c.env.USERS, asked)) !== null)
+    return asked;
+  throw new RegistryError("NAME_UNKNOWN", "there is no such user", {
+    detail: { owner: asked?.slice(0, 200) },
+  });
+}
