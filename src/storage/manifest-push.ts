@@ -104,7 +104,8 @@ async function holdings(
                     WHERE repository_id = (SELECT id FROM repository) AND repository_blobs.digest = value
                       AND missing_at IS NULL) AS is_blob,
             EXISTS (SELECT 1 FROM manifests
-                    WHERE repository_id = (SELECT id FROM repository) AND digest = value) AS is_manifest
+                    WHERE repository_id = (SELECT id FROM repository) AND digest = value
+                      AND missing_at IS NULL) AS is_manifest
      FROM json_each(?2)`,
   );
   const answers = await db.batch<HoldingRow>(
