@@ -33,10 +33,41 @@ export const TRIES = 4;
 
 /** Whether all that was to be broken, or to happen in between, has been. */
 export function allHappened(): boolean {
-  return [...faults.values()].every((left) => left.length === 0) && pauses.size === 0;
+  return [...faults.values()].every((left) => left.length === 0) && pauses.size === 0 && cuts.length === 0;
+}
+
+/** Lets the bodies of the next R2 reads break off, each behind so many bytes. */
+export function breakBodies(...after: number[]): void {
+  cuts.push(...after);
+}
+
+const cuts: number[] = [];
+
+/** A body as it arrives: whole, or broken off on purpose. */
+export function bodyThroughFaults(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  const cut = cuts.shift();
+  if (cut === undefined) return body;
+  const reader = body.getReader();
+  let left = cut;
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (done) throw new Error("the body was shorter than its cut");
+      if (value.byteLength < left) {
+        left -= value.byteLength;
+        return controller.enqueue(value);
+      }
+      if (left > 0) controller.enqueue(value.slice(0, left));
+      left = 0;
+      await reader.cancel();
+      controller.error(new Error("Network connection lost."));
+    },
+  });
 }
 
 export function healAll(): void {
+  cuts.length = 0;
   faults.clear();
   broken.clear();
   pauses.clear();

@@ -1,6 +1,6 @@
 /** Wraps the real bindings so that calls are counted and can be broken. Nothing is simulated here. */
 
-import { throughFaults } from "./faults.ts";
+import { bodyThroughFaults, throughFaults } from "./faults.ts";
 import { costs, countD1, countR2 } from "./meter.ts";
 
 export function instrument(env: Env): Env {
@@ -60,7 +60,7 @@ function r2<A extends unknown[], R>(
 }
 
 function bucket(original: R2Bucket): R2Bucket {
-  const plain = ["get", "put", "head", "delete", "list"] as const;
+  const plain = ["put", "head", "delete", "list"] as const;
   return override(original, {
     ...Object.fromEntries(
       plain.map((method) => [
@@ -68,6 +68,10 @@ function bucket(original: R2Bucket): R2Bucket {
         r2(method, (original[method] as () => Promise<unknown>).bind(original)),
       ]),
     ),
+    get: r2("get", async (key: string, options?: R2GetOptions) => {
+      const object = (await original.get(key, options)) as R2ObjectBody | null;
+      return object && override(object, { body: bodyThroughFaults(object.body) });
+    }),
     createMultipartUpload: r2("createMultipartUpload", async (key: string) =>
       multipart(await original.createMultipartUpload(key)),
     ),
