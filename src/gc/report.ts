@@ -71,7 +71,9 @@ export function addFailure(report: CollectionReport, step: Step, error: unknown)
     error instanceof Error && error.cause !== undefined ? `${error}: ${error.cause}` : String(error);
   report.outcome = "failed";
   report.error ??= text;
-  if (report.failures.filter((failure) => failure.step === step).length < MAX_FAILURES) {
+  // A step that begins anew meets the same failure again.
+  const known = report.failures.filter((failure) => failure.step === step);
+  if (known.length < MAX_FAILURES && known.every((failure) => failure.error !== text)) {
     report.failures.push({ step, error: text });
   }
 }
