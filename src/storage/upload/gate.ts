@@ -9,7 +9,7 @@
  */
 
 /** Each holds two parts of 8 MiB. */
-const PLACES = 5;
+const PLACES = 4;
 
 /** How often who waits asks. Milliseconds. */
 const POLL = 50;
