@@ -26,7 +26,10 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^log\.ts$/, /^$/],
   [/^config\.ts$/, /^oci\//],
   [/^gc\.ts$/, /^storage\/|^(config|log)\.ts$/],
-  [/^auth\//, /^auth\/|^storage\/(users|hashes|tokens|registry|signing-keys)\.ts$|^(config|log)\.ts$|^oci\//],
+  [
+    /^auth\//,
+    /^auth\/|^storage\/(users|hashes|tokens|rules|registry|signing-keys)\.ts$|^(config|log)\.ts$|^oci\//,
+  ],
   [
     /^routes\/(context|pagination|conditional|authorize|drained|limited-body|token-request)\.ts$/,
     /^oci\/|^auth\/|^(config|gc)\.ts$|^routes\/(context|drained)\.ts$/,
@@ -37,7 +40,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   ],
   [/^storage\//, /^storage\/|^log\.ts$|^oci\/(?!errors)/],
   [/^oci\//, /^oci\//],
-  [/^cli\//, /^cli\/|^oci\/|^auth\/user-entry\.ts$/],
+  [/^cli\//, /^cli\/|^oci\/|^auth\/(user-entry|scopes|oidc-rules)\.ts$/],
 ];
 
 describe("imports", () => {

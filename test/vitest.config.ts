@@ -12,6 +12,7 @@ export default defineConfig({
   ],
   test: {
     include: ["test/{oci,storage,api,auth,gc}/**/*.test.ts", "test/architecture.test.ts"],
+    globalSetup: ["test/support/issuer-setup.ts"],
     setupFiles: ["test/setup.ts"],
     testTimeout: 60_000,
   },
