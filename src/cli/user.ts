@@ -5,6 +5,8 @@ import process from "node:process";
 import { Command, CommanderError } from "commander";
 import { badInput, describe, EXIT, Failure } from "./failure.ts";
 import { readPassword } from "./password.ts";
+import { importRules, readRules } from "./rules.ts";
+import { rotateKey } from "./signing-key.ts";
 import {
   checkName,
   describeRights,
@@ -58,6 +60,13 @@ command("grant <name>", "add to a user's rights")
 command("import <file>", "take the users of an htpasswd file (bcrypt only); new ones have all rights").action(
   importFile,
 );
+command("rules", "what those may do who sign in elsewhere (OpenID Connect)")
+  .option("--check <file>", "say what is wrong with a file of rules, and change nothing")
+  .option("--import <file>", "make the file's rules the registry's, and no others")
+  .action(rules);
+command("rotate-key", "sign tokens with a new key; without effect where TOKEN_SECRET is set")
+  .option("--now", "end the tokens that were given before")
+  .action(rotateKey);
 
 for (const each of [program, ...program.commands]) each.exitOverride().configureHelp({ helpWidth: 80 });
 try {
@@ -128,6 +137,14 @@ async function grant(name: string, options: Options): Promise<void> {
   });
   await store.put(new Map([[name, entry]]));
   console.log(`${name} may ${describeRights(entry)}.`);
+}
+
+async function rules(options: Options & { check?: string; import?: string }): Promise<void> {
+  if ((options.check === undefined) === (options.import === undefined))
+    throw badInput("Say either --check FILE or --import FILE.");
+  if (options.import !== undefined) return importRules(open(options), options.import);
+  const { size } = await readRules(options.check as string);
+  console.log(`${options.check}: ${size} rules, all of them well-formed.`);
 }
 
 async function existing(store: UserStore, name: string) {
