@@ -2,7 +2,19 @@
 
 import { type Glob, parseGlob } from "./oci/globs.ts";
 
+/** Who signs in elsewhere. */
+export interface Oidc {
+  /** As they stand in the tokens' `iss`. */
+  issuers: string[];
+  /** Any of these has to be in the tokens' `aud`. */
+  audiences: string[];
+  /** How long a token lives that is given for one of an issuer. Milliseconds. */
+  tokenLifetime: number;
+}
+
 export interface Settings {
+  /** Null when tokens of no issuer are accepted. */
+  oidc: Oidc | null;
   /** Whether plain HTTP is taken from other machines than this. */
   allowHttp: boolean;
   /** How long a machine token may live; null for ever. Milliseconds. */
@@ -34,6 +46,7 @@ export function readSettings(env: Env & { TOKEN_SECRET?: string }): Settings {
   return {
     allowHttp: flag("ALLOW_HTTP", env.ALLOW_HTTP),
     maxTokenLifetime: maxTokenLifetime(env),
+    oidc: oidc(env),
     tokenSecrets: tokenSecrets(env.TOKEN_SECRET ?? ""),
     publicRepositories: globs("PUBLIC_REPOSITORIES", env.PUBLIC_REPOSITORIES),
     allowDelete: flag("ALLOW_DELETE", env.ALLOW_DELETE),
@@ -59,14 +72,11 @@ function tokenSecrets(value: string): string[] {
 }
 
 function globs(name: string, value: string): Glob[] {
-  return value
-    .split(/[\s,]+/)
-    .filter((pattern) => pattern !== "")
-    .map((pattern) => {
-      const glob = parseGlob(pattern);
-      if (glob === null) throw wrong(name, value, 'globs like "library/** team/tools"');
-      return glob;
-    });
+  return words(value).map((pattern) => {
+    const glob = parseGlob(pattern);
+    if (glob === null) throw wrong(name, value, 'globs like "library/** team/tools"');
+    return glob;
+  });
 }
 
 function flag(name: string, value: string): boolean {
@@ -83,6 +93,25 @@ function duration(name: string, value: string): number {
   const milliseconds = Number(match[1]) * UNITS_OF_TIME[match[2] as keyof typeof UNITS_OF_TIME];
   if (milliseconds === 0) throw wrong(name, value, "a duration above zero");
   return milliseconds;
+}
+
+function oidc(env: Env): Oidc | null {
+  const issuers = words(env.OIDC_ISSUERS);
+  const audiences = words(env.OIDC_AUDIENCE);
+  const tokenLifetime = duration("OIDC_TOKEN_LIFETIME", env.OIDC_TOKEN_LIFETIME);
+  if (issuers.length === 0) return null;
+  if (!issuers.every((issuer) => ISSUER.test(issuer) && URL.canParse(issuer)))
+    throw wrong("OIDC_ISSUERS", env.OIDC_ISSUERS, "URLs with https, as they stand in the tokens' iss");
+  // Without one, a token that was made for any other service would do.
+  if (audiences.length === 0) throw wrong("OIDC_AUDIENCE", env.OIDC_AUDIENCE, "set beside OIDC_ISSUERS");
+  return { issuers, audiences, tokenLifetime };
+}
+
+/** Without TLS only on this machine, for tests. */
+const ISSUER = /^(https:\/\/|http:\/\/(localhost|127\.0\.0\.1)[:/])[^?#]*$/;
+
+function words(value: string): string[] {
+  return value.split(/[\s,]+/).filter((word) => word !== "");
 }
 
 function maxTokenLifetime(env: Env): number | null {

@@ -29,7 +29,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^gc\//, /^gc\/|^storage\/(garbage\/|stores\.ts)|^(config|log)\.ts$/],
   [
     /^auth\//,
-    /^auth\/|^storage\/(users|hashes|tokens|registry|signing-keys|stores)\.ts$|^(config|log)\.ts$|^oci\//,
+    /^auth\/|^storage\/(users|hashes|tokens|rules|registry|signing-keys|stores)\.ts$|^(config|log)\.ts$|^oci\//,
   ],
   [
     /^routes\/(context|pagination|conditional|authorize|drained|limited-body|token-request|reliance|unavailable)\.ts$/,
@@ -41,7 +41,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   ],
   [/^storage\//, /^storage\/|^log\.ts$|^oci\/(?!errors)/],
   [/^oci\//, /^oci\//],
-  [/^cli\//, /^cli\/|^oci\/|^auth\/user-entry\.ts$/],
+  [/^cli\//, /^cli\/|^oci\/|^auth\/(user-entry|scopes|oidc-rules)\.ts$/],
 ];
 
 describe("imports", () => {

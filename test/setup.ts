@@ -4,6 +4,8 @@ import { beforeEach } from "vitest";
 import { forgetDearest } from "../src/auth/dearest-hash.ts";
 import { forgetFailures } from "../src/auth/login-limit.ts";
 import { forgetUses } from "../src/auth/machine-access.ts";
+import { forgetIdTokens } from "../src/auth/oidc-access.ts";
+import { forgetIssuers } from "../src/auth/oidc-issuer.ts";
 import { forget } from "../src/auth/passwords.ts";
 import { forgetKeys } from "../src/auth/tokens.ts";
 import { finishBackground } from "./support/background.ts";
@@ -22,5 +24,7 @@ beforeEach(async () => {
   forgetFailures();
   forgetDearest();
   forgetUses();
+  forgetIdTokens();
+  forgetIssuers();
   forgetKeys();
 });

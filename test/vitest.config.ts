@@ -19,6 +19,7 @@ export default defineConfig({
         test: {
           name: "worker",
           include: filesOf("worker"),
+          globalSetup: ["test/support/issuer-setup.ts"],
           setupFiles: ["test/setup.ts"],
           testTimeout: 60_000,
         },

@@ -1,6 +1,6 @@
 /** Who is calling. */
 
-import type { Settings } from "../config.ts";
+import type { Oidc, Settings } from "../config.ts";
 import { log } from "../log.ts";
 import { getUserEntry } from "../storage/users.ts";
 import { Access } from "./access.ts";
@@ -9,6 +9,8 @@ import { type Refused, unauthorized } from "./challenge.ts";
 import { logIn } from "./log-in.ts";
 import { findMachineAccess, noteUse } from "./machine-access.ts";
 import { idOf, isMachineToken } from "./machine-token.ts";
+import { acceptIdToken, OIDC_USER, subjectsOidcAccess } from "./oidc-access.ts";
+import { issuerOf } from "./oidc-issuer.ts";
 import { readToken, type TokenClaims } from "./tokens.ts";
 import { isUserName, parseUserEntry, type UserEntry } from "./user-entry.ts";
 
@@ -54,6 +56,8 @@ export async function acceptPassword(
   now: number,
 ): Promise<Access> {
   if (isMachineToken(password)) return acceptMachineToken(caller, user, password, now);
+  const { oidc } = caller.settings;
+  if (user === OIDC_USER && oidc !== null) return acceptForeign(caller, oidc, password, now);
   const found = await findUser(caller, user);
   const right = await logIn(caller, { user, password, entry: found }, now);
   // The same answer for an unknown user and for a wrong password.
@@ -67,6 +71,24 @@ async function acceptMachineToken(caller: Caller, user: string, token: string, n
   if (access !== null) return access;
   const message = "the token is not valid, or no longer, or of another user: make a new one";
   throw unauthorized(message, refused(caller, null));
+}
+
+/** A token of another issuer; or one that this registry gave for it, which lives longer. */
+async function acceptForeign(caller: Caller, oidc: Oidc, token: string, now: number): Promise<Access> {
+  if (oidc.issuers.includes(issuerOf(token) ?? "")) return exchangeIdToken(caller, token, now);
+  const claims = await readToken(caller.env, token, now);
+  const access = claims?.subject.kind === "oidc" ? await subjectsAccess(caller, claims, now) : null;
+  if (claims !== null && access !== null) return access.within(claims.carried);
+  const message = "the token is of no issuer that is accepted here, or no longer valid";
+  throw unauthorized(message, refused(caller, null));
+}
+
+/** @throws RegistryError as {@link authenticate}, and DENIED where no rule matches */
+export async function exchangeIdToken(caller: Caller, token: string, now: number): Promise<Access> {
+  const refuse = (message: string) => unauthorized(message, refused(caller, null));
+  const { oidc } = caller.settings;
+  if (oidc === null) throw refuse("this registry accepts no OpenID Connect tokens");
+  return acceptIdToken(caller, oidc, token, now, refuse);
 }
 
 async function machineAccess(caller: Caller, owner: string, id: string, now: number): Promise<Access | null> {
@@ -87,7 +109,11 @@ async function acceptToken(caller: Caller, token: string, now: number): Promise<
 }
 
 /** What the one whom a token was given to may do by now; null when that is nothing any more. */
-async function subjectsAccess(caller: Caller, { subject }: TokenClaims, now: number): Promise<Access | null> {
+async function subjectsAccess(
+  caller: Caller,
+  { subject, expiresAt }: TokenClaims,
+  now: number,
+): Promise<Access | null> {
   const { publicRepositories } = caller.settings;
   switch (subject.kind) {
     case "anonymous":
@@ -101,7 +127,7 @@ async function subjectsAccess(caller: Caller, { subject }: TokenClaims, now: num
     case "machine":
       return machineAccess(caller, subject.user, subject.id, now);
     case "oidc":
-      return null;
+      return caller.settings.oidc === null ? null : subjectsOidcAccess(caller, subject, expiresAt);
   }
 }
 

@@ -22,7 +22,8 @@ export function closedToBrowsers(url: URL): Record<string, string> {
   return url.protocol === "https:" && !isLoopback(url.hostname) ? { ...CLOSED, ...ONLY_TLS } : CLOSED;
 }
 
-function isLoopback(hostname: string): boolean {
+/** Whether a URL's host is this machine. */
+export function isLoopback(hostname: string): boolean {
   return LOOPBACK.test(hostname);
 }
 

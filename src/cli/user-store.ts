@@ -35,6 +35,12 @@ export class UserStore {
     return keys.map(({ name }) => name).filter(isUserName);
   }
 
+  /** Names of the rules for who signs in elsewhere. */
+  async listRules(): Promise<string[]> {
+    const listed = await wrangler(["kv", "key", "list", "--prefix", "rule/", ...this.#where]);
+    return (JSON.parse(listed) as { name: string }[]).map(({ name }) => name.slice("rule/".length));
+  }
+
   /** The entry as it is stored; null when there is no such user. */
   async get(name: string): Promise<string | null> {
     try {
@@ -64,7 +70,7 @@ export class UserStore {
 }
 
 /** Beside a running `npm start`, the local database may be locked for a moment: then it is tried again. */
-async function wrangler(args: string[]): Promise<string> {
+export async function wrangler(args: string[]): Promise<string> {
   for (let tries = 1; ; tries++) {
     try {
       return await runWrangler(args);

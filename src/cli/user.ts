@@ -6,6 +6,8 @@ import { Command } from "commander";
 import { badInput, EXIT } from "./failure.ts";
 import { readPassword } from "./password.ts";
 import { runProgram } from "./program.ts";
+import { importRules, readRules } from "./rules.ts";
+import { rotateKey } from "./signing-key.ts";
 import {
   checkName,
   describeRights,
@@ -66,6 +68,13 @@ command("grant <name>", "add to a user's rights")
 command("import <file>", "take the users of an htpasswd file (bcrypt only); rights that they have stay")
   .option("--admin", "make new ones administrators")
   .action(importFile);
+command("rules", "what those may do who sign in elsewhere (OpenID Connect)")
+  .option("--check <file>", "say what is wrong with a file of rules, and change nothing")
+  .option("--import <file>", "make the file's rules the registry's, and no others")
+  .action(rules);
+command("rotate-key", "sign tokens with a new key; without effect where TOKEN_SECRET is set")
+  .option("--now", "end the tokens that were given before")
+  .action(rotateKey);
 
 await runProgram(program);
 
@@ -134,6 +143,14 @@ async function grant(name: string, options: Options): Promise<void> {
   });
   await store.put(new Map([[name, entry]]));
   console.log(`${name} may ${describeRights(entry)}.`);
+}
+
+async function rules(options: Options & { check?: string; import?: string }): Promise<void> {
+  if ((options.check === undefined) === (options.import === undefined))
+    throw badInput("Say either --check FILE or --import FILE.");
+  if (options.import !== undefined) return importRules(open(options), options.import);
+  const { size } = await readRules(options.check as string);
+  console.log(`${options.check}: ${size} rules, all of them well-formed.`);
 }
 
 async function existing(store: UserStore, name: string) {

@@ -1,8 +1,8 @@
-/** Where tokens come from: Docker's token specification, and its OAuth2 form for the password grant. */
+/** Where tokens come from: Docker's token specification, and its OAuth2 form. */
 
 import { Hono } from "hono";
 import type { Access } from "../auth/access.ts";
-import { acceptPassword } from "../auth/authenticate.ts";
+import { acceptPassword, exchangeIdToken } from "../auth/authenticate.ts";
 import { TOKEN_PATH, unauthorized, usesTokens } from "../auth/challenge.ts";
 import { formatScopes, parseScopes, type Scopes } from "../auth/scopes.ts";
 import { issueToken, TOKEN_LIFETIME } from "../auth/tokens.ts";
@@ -12,10 +12,16 @@ import { limitedBody } from "./limited-body.ts";
 
 const MAX_FORM = 64 * 1024;
 
+/** RFC 8693. */
+const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
+const TOKEN_TYPE = "urn:ietf:params:oauth:token-type:";
+
 export const token = new Hono<RegistryEnv>();
 
 token.use(TOKEN_PATH, async (c, next) => {
-  if (usesTokens(c.get("settings"))) return next();
+  const settings = c.get("settings");
+  // What is given for a foreign token is good everywhere, as a password too.
+  if (usesTokens(settings) || (settings.oidc !== null && c.req.method === "POST")) return next();
   throw new RegistryError("UNSUPPORTED", "this registry takes passwords, and hands out no tokens", {
     status: 404,
   });
@@ -24,41 +30,66 @@ token.use(TOKEN_PATH, async (c, next) => {
 // GET /v2/token?service=&scope=&scope=; account, client_id and offline_token change nothing
 token.get(TOKEN_PATH, (c) => {
   const access = c.get("access");
-  // Or a token would renew itself for ever.
-  if (access.byToken) {
+  // Or a token would renew itself for ever. One for a foreign token stands for a password, and passes on its end.
+  if (access.byToken && access.subject.kind !== "oidc") {
     throw unauthorized("a token does not get another: send the password", {
       ...{ settings: c.get("settings"), url: c.req.url, scope: null, error: null },
     });
   }
-  return answer(c, access, c.req.queries("scope") ?? []);
+  return answer(c, access, grantedOf(access, parseScopes(c.req.queries("scope") ?? [])));
 });
 
-// POST /v2/token with grant_type=password
+// POST /v2/token with grant_type=password, or RFC 8693's token exchange
 token.post(
   TOKEN_PATH,
   limitedBody(MAX_FORM, () => new RegistryError("UNSUPPORTED", "the form is too large", { status: 413 })),
   async (c) => {
-    const form = new URLSearchParams(await c.req.text());
-    if (form.get("grant_type") !== "password") {
-      throw new RegistryError("UNSUPPORTED", "only grant_type=password is supported", { status: 400 });
+    const form = new URLSearchParams(new TextDecoder().decode(await c.req.arrayBuffer()));
+    const grantType = form.get("grant_type");
+    if (grantType === EXCHANGE) return exchange(c, form);
+    if (grantType !== "password") {
+      throw unsupported(`only grant_type=password and ${EXCHANGE} are supported`);
     }
-    const access = await acceptPassword(
-      callerOf(c),
-      form.get("username") ?? "",
-      form.get("password") ?? "",
-      Date.now(),
-    );
-    return answer(c, access, form.getAll("scope"));
+    const [user, password] = [form.get("username") ?? "", form.get("password") ?? ""];
+    const access = await acceptPassword(callerOf(c), user, password, Date.now());
+    return answer(c, access, grantedOf(access, parseScopes(form.getAll("scope"))));
   },
 );
 
-/** A refresh token is never among it: docker would keep that in place of the password. */
-async function answer(c: Context, access: Access, requested: string[]): Promise<Response> {
+/** Without a scope the token carries all that the rules give: it is to be used as a password. */
+async function exchange(c: Context, form: URLSearchParams): Promise<Response> {
+  if (![`${TOKEN_TYPE}id_token`, `${TOKEN_TYPE}jwt`].includes(form.get("subject_token_type") ?? ""))
+    throw unsupported(`subject_token_type must be ${TOKEN_TYPE}id_token or ${TOKEN_TYPE}jwt`);
+  const wanted = form.get("requested_token_type") ?? `${TOKEN_TYPE}access_token`;
+  if (wanted !== `${TOKEN_TYPE}access_token`)
+    throw unsupported(`requested_token_type must be ${TOKEN_TYPE}access_token, or absent`);
+  const access = await exchangeIdToken(callerOf(c), form.get("subject_token") ?? "", Date.now());
+  const scopes = form.getAll("scope");
+  const carried = scopes.join("") === "" ? null : grantedOf(access, parseScopes(scopes));
+  return answer(c, access, carried, { issued_token_type: `${TOKEN_TYPE}access_token` });
+}
+
+function unsupported(message: string): RegistryError {
+  return new RegistryError("UNSUPPORTED", message, { status: 400 });
+}
+
+/**
+ * A refresh token is never among it: docker would keep that in place of the password.
+ * @param carried null for all that the caller may do
+ */
+async function answer(
+  c: Context,
+  access: Access,
+  carried: Scopes | null,
+  more: Record<string, string> = {},
+): Promise<Response> {
   const now = Date.now();
-  const carried = grantedOf(access, parseScopes(requested));
+  const { oidc } = c.get("settings");
+  const lifetime = access.subject.kind === "oidc" && oidc !== null ? oidc.tokenLifetime : TOKEN_LIFETIME;
   // Never longer than what it was given for.
-  const expiresAt = Math.min(now + TOKEN_LIFETIME, access.expiresAt ?? Number.POSITIVE_INFINITY);
+  const expiresAt = Math.min(now + lifetime, access.expiresAt ?? Number.POSITIVE_INFINITY);
   const signed = await issueToken(c.env, { subject: access.subject, carried, expiresAt }, now);
+  const scope = carried === null ? {} : { scope: formatScopes(carried) };
   return c.json(
     {
       token: signed,
@@ -66,7 +97,8 @@ async function answer(c: Context, access: Access, requested: string[]): Promise<
       token_type: "Bearer",
       expires_in: Math.floor((expiresAt - now) / 1000),
       issued_at: new Date(now).toISOString(),
-      scope: formatScopes(carried),
+      ...scope,
+      ...more,
     },
     200,
     { "Cache-Control": "no-store" },
@@ -78,5 +110,5 @@ function grantedOf(access: Access, { repositories, catalog }: Scopes): Scopes {
   const granted = repositories
     .map(({ name, actions }) => ({ name, actions: actions.filter((action) => access.may(action, name)) }))
     .filter(({ actions }) => actions.length > 0);
-  return { repositories: granted, catalog };
+  return { repositories: granted, catalog: catalog && (access.mayList || !access.byToken) };
 }

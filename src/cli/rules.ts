@@ -1,0 +1,45 @@
+/** `npm run user -- rules`: what those may do who sign in elsewhere. The file is the whole truth: see the README. */
+
+import { readFile } from "node:fs/promises";
+import { isRuleName, parseRule } from "../auth/oidc-rules.ts";
+import { badInput, describe } from "./failure.ts";
+import type { UserStore } from "./user-store.ts";
+
+/** Name → rule, as it is to be stored. @throws Failure naming all that is wrong with the file */
+export async function readRules(file: string): Promise<Map<string, string>> {
+  const rules = new Map<string, string>();
+  const problems: string[] = [];
+  for (const [name, json] of Object.entries(await readJson(file))) {
+    const problem = isRuleName(name)
+      ? parseRule(json).problem
+      : "its name has letters, digits and . _ -, at most 64";
+    if (problem !== null) problems.push(`rule ${name}: ${problem}`);
+    else rules.set(name, JSON.stringify(json));
+  }
+  if (problems.length > 0) throw badInput(`${file}: ${problems.join("; ")}`);
+  return rules;
+}
+
+/** Stores the file's rules, and removes all others. */
+export async function importRules(store: UserStore, file: string): Promise<void> {
+  const rules = await readRules(file);
+  const before = await store.listRules();
+  if (rules.size > 0) await store.put(new Map([...rules].map(([name, rule]) => [`rule/${name}`, rule])));
+  for (const name of rules.keys()) console.log(`${name}: ${before.includes(name) ? "stored" : "new"}`);
+  for (const name of before.filter((each) => !rules.has(each))) {
+    await store.remove(`rule/${name}`);
+    console.log(`${name}: removed`);
+  }
+}
+
+async function readJson(file: string): Promise<object> {
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(file, "utf8"));
+  } catch (error) {
+    throw badInput(`${file}: ${describe(error)}`);
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw badInput(`${file}: it must be an object, each rule under its name`);
+  return json;
+}

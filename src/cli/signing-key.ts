@@ -1,0 +1,25 @@
+/** `npm run user -- rotate-key`: another key for the tokens that the registry signs. */
+
+import { wrangler } from "./user-store.ts";
+import { STATE } from "./wrangler.ts";
+
+/** The database makes it: on no command line, and in no file. */
+const ADD =
+  "INSERT INTO signing_keys (id, secret, created_at) SELECT coalesce(max(id), 0) + 1, lower(hex(randomblob(32))), unixepoch() * 1000 FROM signing_keys";
+
+export interface Rotation {
+  remote?: boolean;
+  /** Whether tokens of the keys before end at once. */
+  now?: boolean;
+}
+
+/** @throws Failure */
+export async function rotateKey({ remote = false, now = false }: Rotation): Promise<void> {
+  const where = remote ? ["--remote"] : ["--local", "--persist-to", STATE];
+  const kept = now ? 0 : 1;
+  const forget = `DELETE FROM signing_keys WHERE id < (SELECT max(id) FROM signing_keys) - ${kept}`;
+  await wrangler(["d1", "execute", "DB", ...where, "--yes", "--command", `${ADD}; ${forget}`]);
+  console.log("Tokens are signed with a new key, everywhere within a minute.");
+  if (now) console.log("All that were given before have ended: clients get new ones by themselves.");
+  else console.log("Those that were given before stay good until they expire, in an hour at most.");
+}
