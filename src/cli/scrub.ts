@@ -93,9 +93,11 @@ async function readPage(
   return (await api.call("POST", "scrub", query, patience)) as Page;
 }
 
-function commandFrom(after: string, { registry, username, passwordStdin, rebuild, json }: Options): string {
+function commandFrom(after: string, options: Options): string {
+  const { registry, insecure, username, passwordStdin, rebuild, json } = options;
   const args = [
     ...["--registry", registry],
+    ...(insecure ? ["--insecure"] : []),
     ...(username === undefined ? [] : ["--username", username]),
     ...(passwordStdin ? ["--password-stdin"] : []),
     ...(rebuild ? ["--rebuild"] : []),

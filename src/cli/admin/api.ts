@@ -6,18 +6,24 @@ import { badInput, Failure } from "../failure.ts";
 import { type Agents, createAgents, destroyAgents } from "../http/agents.ts";
 import { complaint } from "../http/complaint.ts";
 import { type Answer, ask, ConnectionFailure } from "../http/exchange.ts";
+import { assertPrivate } from "../http/plain-http.ts";
 import { isPassing, Patience } from "../http/retry.ts";
 import { basic } from "../login/credentials.ts";
 import { type LoginOptions, readCredentials, withLogin } from "../login/options.ts";
 
 export interface AdminOptions extends LoginOptions {
   registry: string;
+  insecure?: boolean;
 }
 
 /** Adds the options that {@link AdminApi.open} reads. */
 export function withRegistry(command: Command): Command {
   const local = `http://127.0.0.1:${process.env.PORT ?? 5000}`;
-  return withLogin(command.option("--registry <url>", "which registry", local));
+  return withLogin(
+    command
+      .option("--registry <url>", "which registry", local)
+      .option("--insecure", "speak plain HTTP to a registry on another machine"),
+  );
 }
 
 export class AdminApi {
@@ -33,6 +39,7 @@ export class AdminApi {
   /** The caller closes it. @throws Failure */
   static async open(options: AdminOptions): Promise<AdminApi> {
     const origin = parseRegistry(options.registry);
+    assertPrivate(origin, options.insecure);
     const credentials = await readCredentials(origin.host, options);
     if (credentials?.kind === "identity-token") {
       throw new Failure(`Docker keeps no password for ${origin.host}: use --username and --password-stdin.`);

@@ -7,6 +7,7 @@ import { parseRepositoryName, type RepositoryName } from "../../oci/reference.ts
 import { badInput, Failure } from "../failure.ts";
 import { createAgents, destroyAgents } from "../http/agents.ts";
 import { ConnectionFailure } from "../http/exchange.ts";
+import { assertPrivate } from "../http/plain-http.ts";
 import { UPLOAD_PAUSES } from "../http/retry.ts";
 import { Authorizer } from "../login/authorizer.ts";
 import { type LoginOptions, readCredentials, withLogin } from "../login/options.ts";
@@ -40,6 +41,7 @@ interface Options extends LoginOptions {
   image?: string;
   platform?: string;
   mountFrom?: string;
+  insecure?: boolean;
   chunk: string;
   maxBody: string;
 }
@@ -54,6 +56,7 @@ export function pushCommand(): Command {
     .option("--platform <os/arch>", "only this platform of a multi-platform image")
     .option("--mount-from <name>", "a repository of the registry that may have the blobs already");
   return withLogin(command)
+    .option("--insecure", "speak plain HTTP to another machine, when the target begins with http://")
     .option("--chunk <size>", "how large a chunk to send", DEFAULT_CHUNK)
     .option("--max-body <size>", "the largest request that the edge lets through", DEFAULT_MAX_BODY)
     .addHelpText("after", HELP)
@@ -63,6 +66,7 @@ export function pushCommand(): Command {
 async function run(source: string, targetText: string, options: Options): Promise<void> {
   // 1. Everything that can be wrong without asking anyone.
   const target = parseTarget(targetText);
+  assertPrivate(target.origin, options.insecure);
   const chunk = parseSize(options.chunk);
   const maxBody = parseSize(options.maxBody);
   const mountFrom = parseMountFrom(options.mountFrom);
