@@ -60,7 +60,12 @@ async function run(registry: string, options: Options): Promise<void> {
   const maxBody = parseSize(options.maxBody);
   await assertRegistry(upstream);
 
-  const server = createRelay(upstream, { chunk, maxBody, log: (line) => console.error(line) });
+  const server = createRelay(upstream, {
+    chunk,
+    maxBody,
+    log: (line) => console.error(line),
+    name: host,
+  });
   await listen(server, host, port);
   const address = server.address() as AddressInfo;
   greet(address, upstream.origin.origin);
