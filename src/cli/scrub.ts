@@ -90,7 +90,7 @@ async function readPage(
   const patience = new Patience(UPLOAD_PAUSES, (pause, reason) => {
     ticker.log(`${reason}; trying again in ${pause / 1000} s`);
   });
-  return (await api.call("POST", "scrub", query, patience)) as Page;
+  return (await api.call("POST", "scrub", { query, patience })) as Page;
 }
 
 function commandFrom(after: string, options: Options): string {
