@@ -14,9 +14,14 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major > 24 || (major === 24 && minor >= 5)) await import(MAIN.href);
 else runWith(projectNode());
 
+/** The one among package.json's optional dependencies that is for this machine. */
 function projectNode() {
+  const { platform, arch } = process;
+  const system = platform === "win32" ? "win" : platform;
+  const name = `node-${system === "darwin" && arch === "arm64" ? "bin-" : ""}${system}-${arch}`;
   try {
-    return join(dirname(createRequire(import.meta.url).resolve("node/package.json")), "bin/node");
+    const folder = dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
+    return join(folder, "bin", system === "win" ? "node.exe" : "node");
   } catch {
     console.error(
       `berth: needs Node 24.5 or newer, and this is ${process.versions.node}. Run npm ci in Berth's folder: it brings one.`,

@@ -70,7 +70,7 @@ async function run(options: Options): Promise<void> {
       for (const report of runs) printLine(report);
       return;
     }
-    const report = (await api.call("POST", "gc", queryOf(options))) as Report;
+    const report = (await api.call("POST", "gc", { query: queryOf(options) })) as Report;
     print(report);
     const failed = report.outcome === "failed" || (report.failures ?? []).length > 0;
     if (failed) process.exitCode = EXIT.registry;

@@ -90,12 +90,14 @@ async function readPage(
   const patience = new Patience(UPLOAD_PAUSES, (pause, reason) => {
     ticker.log(`${reason}; trying again in ${pause / 1000} s`);
   });
-  return (await api.call("POST", "scrub", query, patience)) as Page;
+  return (await api.call("POST", "scrub", { query, patience })) as Page;
 }
 
-function commandFrom(after: string, { registry, username, passwordStdin, rebuild, json }: Options): string {
+function commandFrom(after: string, options: Options): string {
+  const { registry, insecure, username, passwordStdin, rebuild, json } = options;
   const args = [
     ...["--registry", registry],
+    ...(insecure ? ["--insecure"] : []),
     ...(username === undefined ? [] : ["--username", username]),
     ...(passwordStdin ? ["--password-stdin"] : []),
     ...(rebuild ? ["--rebuild"] : []),

@@ -1,6 +1,7 @@
 /** `npm start`: the registry on this machine, on loopback, with its state on local disk. */
 
 import { randomBytes } from "node:crypto";
+import { chmod, mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import process from "node:process";
 import { Command, Option } from "commander";
@@ -63,6 +64,9 @@ function assertFree(port: number): Promise<void> {
 /** Applies migrations, and makes the first user. @returns null when there are users already */
 async function prepare(): Promise<FirstUser | null> {
   try {
+    // Password hashes and everybody's images: for no other user of this machine.
+    await mkdir(STATE, { recursive: true, mode: 0o700 });
+    await chmod(STATE, 0o700);
     const users = UserStore.local();
     // One after the other: on new state, two of them lock each other out.
     await runWrangler(["d1", "migrations", "apply", "DB", "--local", "--persist-to", STATE]);

@@ -11,6 +11,7 @@ import { Authorizer } from "../../src/cli/login/authorizer.ts";
 import { parseChallenges } from "../../src/cli/login/challenge.ts";
 import type { Credentials } from "../../src/cli/login/credentials.ts";
 import { readDockerCredentials } from "../../src/cli/login/docker-credentials.ts";
+import { isOwn, isSafe } from "../../src/cli/login/realm.ts";
 import { createProgress } from "../../src/cli/push/progress.ts";
 import { pushImage } from "../../src/cli/push/push-image.ts";
 import { Registry } from "../../src/cli/push/registry.ts";
@@ -21,6 +22,7 @@ import { parseRepositoryName } from "../../src/oci/reference.ts";
 import { sha256 } from "../support/content.ts";
 import { Layout, write } from "./support/images.ts";
 import { answer, faultAfter, limitBody, MemoryRegistry, refuse } from "./support/memory-registry.ts";
+import { json, ScriptedServer } from "./support/scripted-server.ts";
 
 const large = randomBytes(500_000);
 let registry: MemoryRegistry;
@@ -43,13 +45,16 @@ interface Setting {
   mountFrom?: string;
   pauses?: number[];
   maxBody?: number;
+  mayLogInAt?: (realm: URL) => Promise<boolean>;
 }
 
-async function push({ credentials, mountFrom, pauses = [1, 1], maxBody = 1_000_000 }: Setting = {}) {
+async function push(setting: Setting = {}) {
+  const { credentials = null, mountFrom, pauses = [1, 1], maxBody = 1_000_000, mayLogInAt } = setting;
   const agents = createAgents();
   const target = parseTarget(`${registry.origin}/app:1`);
   const log: string[] = [];
-  const authorizer = new Authorizer(agents, target.origin, ["repository:app:pull,push"], credentials ?? null);
+  const scopes = ["repository:app:pull,push"];
+  const authorizer = new Authorizer(agents, target.origin, scopes, credentials, mayLogInAt);
   const client = new Registry(target, agents, authorizer, pauses, (line) => log.push(line));
   const files = await openSource(layout.folder);
   const image = await readImage(files, { image: null, platform: null, names: [] });
@@ -287,6 +292,68 @@ describe("credentials", () => {
     await expect(readDockerCredentials("b.example")).rejects.toThrow(
       /docker-credential-missing cannot be run/,
     );
+  });
+});
+
+describe("a realm on another host", () => {
+  let elsewhere: ScriptedServer;
+  const user: Credentials = { kind: "password", user: "u", password: "p" };
+  beforeEach(async () => {
+    layout.index(layout.image("one"));
+    elsewhere = await new ScriptedServer().listen();
+    elsewhere.reply = (_, response) => json(response, 200, { token: "t" });
+    registry.fault = (request, response) => {
+      if (request.headers.authorization === "Bearer t") return false;
+      request.resume();
+      const realm = `http://localhost:${elsewhere.host.split(":")[1]}/token`;
+      refuse(response, 401, "UNAUTHORIZED", { "WWW-Authenticate": `Bearer realm="${realm}"` });
+      return true;
+    };
+  });
+  afterEach(() => elsewhere.close());
+
+  test("gets no password unasked", async () => {
+    await expect(push({ credentials: user })).rejects.toThrow(
+      /no password is sent there .*--allow-realm localhost:/,
+    );
+    expect(elsewhere.asked).toEqual([]);
+  });
+
+  test("gets it when the user agrees, who is asked once", async () => {
+    const asked: string[] = [];
+    const mayLogInAt = async ({ hostname }: URL) => asked.push(hostname) > 0;
+    expect(await push({ credentials: user, mayLogInAt })).toMatchObject({ sent: 2 });
+    expect(asked).toEqual(["localhost"]);
+    expect(elsewhere.asked[0]?.authorization).toBe(`Basic ${btoa("u:p")}`);
+  });
+
+  test("gives a token to whoever has no password to lose", async () => {
+    expect(await push()).toMatchObject({ sent: 2 });
+    expect(elsewhere.asked[0]?.authorization).toBeUndefined();
+  });
+
+  test.each([
+    ["https://r.example", "https://r.example:8443", true],
+    ["https://docker.io", "https://auth.docker.io", true],
+    ["https://registry-1.docker.io", "https://auth.docker.io", true],
+    ["https://registry.gitlab.com", "https://gitlab.com", true],
+    ["https://r.example", "https://evil.example", false],
+    ["https://alice.github.io", "https://mallory.github.io", false],
+    ["https://r.example", "https://notr.example", false],
+    ["https://r.example", "https://r.example.evil.com", false],
+    ["https://registry.example", "https://example", false],
+  ])("is the registry's own or not: of %s, %s: %s", (origin, realm, own) => {
+    expect(isOwn(new URL(origin), new URL(realm))).toBe(own);
+  });
+
+  test.each([
+    ["https://r.example", "http://r.example", false],
+    ["http://r.example", "http://r.example", true],
+    ["http://127.0.0.1:5000", "http://r.example", false],
+    ["http://127.0.0.1:5000", "http://localhost:5001", true],
+    ["https://r.example", "ftp://r.example", false],
+  ])("is asked in the clear or not: of %s, %s: %s", (origin, realm, safe) => {
+    expect(isSafe(new URL(origin), new URL(realm))).toBe(safe);
   });
 });
 

@@ -274,8 +274,44 @@ describe("everything else", () => {
 
   test("is not a proxy to anywhere", async () => {
     expect((await send("GET", "http://elsewhere.example/v2/")).status).toBe(400);
-    await send("GET", "//elsewhere.example/v2/");
-    expect(registry.log).toContain("GET //elsewhere.example/v2/");
+    expect((await send("GET", "//elsewhere.example/v2/")).status).toBe(404);
+    expect(registry.log).toEqual([]);
+  });
+
+  test.each([
+    "/",
+    "/v2x",
+    "/v1/",
+    "/metrics",
+    "/v2/../admin",
+    "/v2/%2e%2e/admin",
+    "/cdn-cgi/local/scheduled",
+  ])("is passed on only below /v2, and %s is not", async (path) => {
+    expect((await send("GET", path)).status).toBe(404);
+    expect(registry.log).toEqual([]);
+  });
+
+  test.each(["127.0.0.1", "localhost", "LOCALHOST", "[::1]"])(
+    "is asked of %s, with the port",
+    async (name) => {
+      const { port } = relay.address() as AddressInfo;
+      expect((await send("GET", "/v2/", { Host: `${name}:${port}` })).status).toBe(200);
+      expect((await send("GET", "/v2/", { Host: name })).status).toBe(421);
+      expect((await send("GET", "/v2/", { Host: `${name}:1` })).status).toBe(421);
+    },
+  );
+
+  test.each([
+    "attacker.example",
+    "127.0.0.1.attacker.example",
+    "localhost.attacker.example",
+    "",
+    "127.0.0.1@x",
+  ])("that a page in a browser asks of a name of its own, %j, is refused", async (name) => {
+    const { port } = relay.address() as AddressInfo;
+    const refused = await send("PUT", "/v2/app/manifests/1", { Host: `${name}:${port}` }, [content]);
+    expect(refused.status).toBe(421);
+    expect(registry.log).toEqual([]);
   });
 
   test("takes manifests of any framing, but not of any size", async () => {

@@ -101,7 +101,9 @@ it("nobody but an administrator may call it", async () => {
   );
   expect([code, stderr.split("\n").filter((line) => line.startsWith("gc:"))]).toEqual([
     1,
-    [`gc: ${registry.host} wants an administrator: run docker login ${registry.host}, or use --username.`],
+    [
+      `gc: ${registry.host} wants credentials: run docker login ${registry.host}, or use --username and --password-stdin.`,
+    ],
   ]);
 });
 

@@ -1,6 +1,6 @@
 /** `npm start`, as whoever runs it sees it. */
 
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -48,8 +48,10 @@ describe("npm start", () => {
   });
 
   it("says how to push the first image, and nothing that has to be understood", async () => {
-    const { service, port } = await startRegistry(workspace);
+    const { service, port, state } = await startRegistry(workspace);
     await service.stop();
+    // What it keeps there is nobody else's business.
+    expect((statSync(state).mode & 0o777).toString(8)).toBe("700");
     // npm's own lines, and the one of the question whether it serves.
     const lines = service.log.split("\n").filter((line) => !/^(> |npm |GET )/.test(line));
     expect(lines.join("\n").trim()).toBe(

@@ -6,18 +6,33 @@ import { badInput, Failure } from "../failure.ts";
 import { type Agents, createAgents, destroyAgents } from "../http/agents.ts";
 import { complaint } from "../http/complaint.ts";
 import { type Answer, ask, ConnectionFailure } from "../http/exchange.ts";
+import { assertPrivate } from "../http/plain-http.ts";
 import { isPassing, Patience } from "../http/retry.ts";
 import { basic } from "../login/credentials.ts";
 import { type LoginOptions, readCredentials, withLogin } from "../login/options.ts";
 
 export interface AdminOptions extends LoginOptions {
   registry: string;
+  insecure?: boolean;
+}
+
+/** What goes with a request. */
+export interface Call {
+  query?: Record<string, string>;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** For what can be asked twice: how often it is tried again while the registry is away. */
+  patience?: Patience;
 }
 
 /** Adds the options that {@link AdminApi.open} reads. */
 export function withRegistry(command: Command): Command {
   const local = `http://127.0.0.1:${process.env.PORT ?? 5000}`;
-  return withLogin(command.option("--registry <url>", "which registry", local));
+  return withLogin(
+    command
+      .option("--registry <url>", "which registry", local)
+      .option("--insecure", "speak plain HTTP to a registry on another machine"),
+  );
 }
 
 export class AdminApi {
@@ -33,6 +48,7 @@ export class AdminApi {
   /** The caller closes it. @throws Failure */
   static async open(options: AdminOptions): Promise<AdminApi> {
     const origin = parseRegistry(options.registry);
+    assertPrivate(origin, options.insecure);
     const credentials = await readCredentials(origin.host, options);
     if (credentials?.kind === "identity-token") {
       throw new Failure(`Docker keeps no password for ${origin.host}: use --username and --password-stdin.`);
@@ -48,21 +64,19 @@ export class AdminApi {
   /**
    * Sends one request.
    * @param path below /v2/_berth/
-   * @param patience for what can be asked twice: how often it is tried again while the registry is away
    * @returns what the registry answers, parsed; null when the answer has no body
    * @throws Failure when the registry refuses, or cannot be reached
    */
   async call(
     method: string,
     path: string,
-    query: Record<string, string> = {},
-    patience: Patience = new Patience([]),
+    { query = {}, body, patience = new Patience([]) }: Call = {},
   ): Promise<unknown> {
     const url = new URL(`/v2/_berth/${path}`, this.#origin);
     url.search = new URLSearchParams(query).toString();
     for (;;) {
       try {
-        const answer = await this.#ask(method, url);
+        const answer = await this.#ask(method, url, body);
         if (!isPassing(answer.status) || !(await patience.wait(complaint(answer), answer))) {
           return this.#read(answer);
         }
@@ -73,12 +87,14 @@ export class AdminApi {
     }
   }
 
-  #ask(method: string, url: URL): Promise<Answer> {
+  #ask(method: string, url: URL, json: unknown): Promise<Answer> {
+    const bytes = Buffer.from(json === undefined ? "" : JSON.stringify(json));
     const headers = {
-      ...(method !== "GET" && { "Content-Length": 0 }),
+      ...(method !== "GET" && { "Content-Length": bytes.length }),
+      ...(json !== undefined && { "Content-Type": "application/json" }),
       ...(this.#authorization !== null && { Authorization: this.#authorization }),
     };
-    return ask(this.#agents, { method, url, headers });
+    return ask(this.#agents, { method, url, headers, ...(bytes.length > 0 && { body: () => [bytes] }) });
   }
 
   #read(answer: Answer): unknown {
@@ -104,7 +120,9 @@ export class AdminApi {
   #unauthorized(answer: Answer): Failure {
     const { host } = this.#origin;
     if (this.#authorization !== null) return new Failure(`${host} answered ${complaint(answer)}.`);
-    return new Failure(`${host} wants an administrator: run docker login ${host}, or use --username.`);
+    return new Failure(
+      `${host} wants credentials: run docker login ${host}, or use --username and --password-stdin.`,
+    );
   }
 }
 

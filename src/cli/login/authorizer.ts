@@ -6,18 +6,32 @@ import { complaint } from "../http/complaint.ts";
 import { type Answer, ask } from "../http/exchange.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { basic, type Credentials } from "./credentials.ts";
+import { isOwn, isSafe } from "./realm.ts";
 
 export class Authorizer {
   readonly #agents: Agents;
   readonly #origin: URL;
   readonly #scopes: readonly string[];
   readonly #credentials: Credentials | null;
+  readonly #mayLogInAt: (realm: URL) => Promise<boolean>;
+  /** Hosts that were agreed to: a token runs out in the middle of a push, and another is fetched. */
+  readonly #agreed = new Set<string>();
   #header: string | null = null;
   /** One at a time, for all requests that were refused together. */
   #answering: Promise<void> | null = null;
 
-  /** @param scopes what a token must allow, such as repository:team/app:pull,push */
-  constructor(agents: Agents, origin: URL, scopes: readonly string[], credentials: Credentials | null) {
+  /**
+   * @param scopes what a token must allow, such as repository:team/app:pull,push
+   * @param mayLogInAt whether credentials may go to a host that is not the registry's own
+   */
+  constructor(
+    agents: Agents,
+    origin: URL,
+    scopes: readonly string[],
+    credentials: Credentials | null,
+    mayLogInAt: (realm: URL) => Promise<boolean> = async () => false,
+  ) {
+    this.#mayLogInAt = mayLogInAt;
     this.#agents = agents;
     this.#origin = origin;
     this.#scopes = scopes;
@@ -62,23 +76,38 @@ export class Authorizer {
 
   /** Docker's token specification; with an identity token its OAuth2 form. */
   async #fetchToken({ parameters }: Challenge): Promise<string> {
-    const { realm = "", service } = parameters;
-    if (!URL.canParse(realm) || !this.#isSafe(new URL(realm))) {
-      throw new Failure(`${this.#origin.host} sends for a token to ${realm || "nowhere"}: not followed.`);
-    }
+    const { service } = parameters;
+    const realm = await this.#realm(parameters.realm ?? "");
     const fields = new URLSearchParams();
     if (service) fields.set("service", service);
     const credentials = this.#credentials;
     const answer =
       credentials?.kind === "identity-token"
-        ? await this.#postRefreshToken(new URL(realm), fields, credentials.token)
+        ? await this.#postRefreshToken(realm, fields, credentials.token)
         : await this.#getToken(new URL(realm), fields);
     if (answer.status === 401 || answer.status === 403) throw this.#wrong();
     try {
       const { token, access_token } = JSON.parse(answer.body.toString());
       if (typeof (token || access_token) === "string") return token || access_token;
     } catch {}
-    throw new Failure(`${new URL(realm).host} gave no token: it answered ${complaint(answer)}.`);
+    throw new Failure(`${realm.host} gave no token: it answered ${complaint(answer)}.`);
+  }
+
+  /** @throws Failure when nothing, or no password, is to go there */
+  async #realm(text: string): Promise<URL> {
+    const origin = this.#origin;
+    const realm = URL.canParse(text) ? new URL(text) : null;
+    if (realm === null || !isSafe(origin, realm)) {
+      throw new Failure(`${origin.host} sends for a token to ${text || "nowhere"}: not followed.`);
+    }
+    if (this.#credentials === null || isOwn(origin, realm) || this.#agreed.has(realm.host)) return realm;
+    if (!(await this.#mayLogInAt(realm))) {
+      throw new Failure(
+        `${origin.host} asks to log in at ${realm.host}, and no password is sent there unasked. If that is right, use --allow-realm ${realm.host}.`,
+      );
+    }
+    this.#agreed.add(realm.host);
+    return realm;
   }
 
   #getToken(url: URL, fields: URLSearchParams): Promise<Answer> {
@@ -99,11 +128,6 @@ export class Authorizer {
       "Content-Length": body.length,
     };
     return ask(this.#agents, { method: "POST", url, headers, body: () => [body] });
-  }
-
-  /** Credentials that came over TLS must not leave over plain HTTP. */
-  #isSafe(realm: URL): boolean {
-    return realm.protocol === "https:" || (realm.protocol === "http:" && this.#origin.protocol === "http:");
   }
 
   #basic(): string {

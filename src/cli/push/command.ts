@@ -7,9 +7,11 @@ import { parseRepositoryName, type RepositoryName } from "../../oci/reference.ts
 import { badInput, Failure } from "../failure.ts";
 import { createAgents, destroyAgents } from "../http/agents.ts";
 import { ConnectionFailure } from "../http/exchange.ts";
+import { assertPrivate } from "../http/plain-http.ts";
 import { UPLOAD_PAUSES } from "../http/retry.ts";
 import { Authorizer } from "../login/authorizer.ts";
 import { type LoginOptions, readCredentials, withLogin } from "../login/options.ts";
+import { askAboutRealm } from "../login/realm.ts";
 import { formatSize, parseSize } from "../size.ts";
 import { DEFAULT_CHUNK, DEFAULT_MAX_BODY } from "../upload/chunk-plan.ts";
 import { createProgress } from "./progress.ts";
@@ -40,6 +42,8 @@ interface Options extends LoginOptions {
   image?: string;
   platform?: string;
   mountFrom?: string;
+  insecure?: boolean;
+  allowRealm?: string;
   chunk: string;
   maxBody: string;
 }
@@ -54,6 +58,8 @@ export function pushCommand(): Command {
     .option("--platform <os/arch>", "only this platform of a multi-platform image")
     .option("--mount-from <name>", "a repository of the registry that may have the blobs already");
   return withLogin(command)
+    .option("--allow-realm <host>", "where else than at the registry the password may go for a token")
+    .option("--insecure", "speak plain HTTP to another machine, when the target begins with http://")
     .option("--chunk <size>", "how large a chunk to send", DEFAULT_CHUNK)
     .option("--max-body <size>", "the largest request that the edge lets through", DEFAULT_MAX_BODY)
     .addHelpText("after", HELP)
@@ -63,6 +69,7 @@ export function pushCommand(): Command {
 async function run(source: string, targetText: string, options: Options): Promise<void> {
   // 1. Everything that can be wrong without asking anyone.
   const target = parseTarget(targetText);
+  assertPrivate(target.origin, options.insecure);
   const chunk = parseSize(options.chunk);
   const maxBody = parseSize(options.maxBody);
   const mountFrom = parseMountFrom(options.mountFrom);
@@ -82,7 +89,11 @@ async function run(source: string, targetText: string, options: Options): Promis
   const progress = createProgress(process.stderr);
   const log = (line: string) => progress.log(line);
   try {
-    const authorizer = new Authorizer(agents, target.origin, scopes(target, mountFrom), credentials);
+    const wanted = scopes(target, mountFrom);
+    const { origin } = target;
+    const authorizer = new Authorizer(agents, origin, wanted, credentials, async (realm) => {
+      return options.allowRealm === realm.host || askAboutRealm(origin, realm);
+    });
     const registry = new Registry(target, agents, authorizer, UPLOAD_PAUSES, log);
     const sessions = new SavedSessions(`${target.origin.origin} ${target.name}`);
     await sessions.forgetOld(Date.now());

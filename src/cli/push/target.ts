@@ -3,6 +3,7 @@
 import { RegistryError } from "../../oci/errors.ts";
 import { parseNewTag, parseRepositoryName, type RepositoryName, type Tag } from "../../oci/reference.ts";
 import { badInput } from "../failure.ts";
+import { isThisMachine } from "../http/plain-http.ts";
 
 export interface Target {
   /** Scheme, host and port. */
@@ -35,12 +36,6 @@ export function parseTarget(text: string): Target {
     if (error instanceof RegistryError) throw badInput(`${quote(text)}: ${error.message}.`);
     throw error;
   }
-}
-
-/** As docker sees it: 127.0.0.0/8 and localhost need no TLS. */
-export function isThisMachine(host: string): boolean {
-  const name = host.replace(/:\d+$/, "");
-  return name === "localhost" || name === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(name);
 }
 
 function quote(text: string): string {

@@ -6,6 +6,7 @@ import { type AddressInfo, BlockList } from "node:net";
 import process from "node:process";
 import { Command } from "commander";
 import { badInput, describe, Failure } from "../failure.ts";
+import { assertPrivate } from "../http/plain-http.ts";
 import { onSignals } from "../signals.ts";
 import { parseSize } from "../size.ts";
 import { DEFAULT_CHUNK, DEFAULT_MAX_BODY } from "../upload/chunk-plan.ts";
@@ -33,6 +34,7 @@ port is taken, 2 wrong arguments.
 
 interface Options {
   listen: string;
+  insecure?: boolean;
   chunk: string;
   maxBody: string;
 }
@@ -43,6 +45,7 @@ export function relayCommand(): Command {
     .description("Speaks the registry API on this machine and cuts uploads into chunks that get through.")
     .argument("<registry>", "the registry's address, such as https://registry.example.com")
     .option("--listen <address>", "where to listen: a port, or host:port", "127.0.0.1:5001")
+    .option("--insecure", "speak plain HTTP to a registry on another machine")
     .option("--chunk <size>", "how large a chunk to send", DEFAULT_CHUNK)
     .option("--max-body <size>", "the largest request that the edge lets through", DEFAULT_MAX_BODY)
     .addHelpText("after", HELP)
@@ -51,12 +54,18 @@ export function relayCommand(): Command {
 
 async function run(registry: string, options: Options): Promise<void> {
   const upstream = parseUpstream(registry);
+  assertPrivate(upstream.origin, options.insecure);
   const { host, port } = parseListen(options.listen);
   const chunk = parseSize(options.chunk);
   const maxBody = parseSize(options.maxBody);
   await assertRegistry(upstream);
 
-  const server = createRelay(upstream, { chunk, maxBody, log: (line) => console.error(line) });
+  const server = createRelay(upstream, {
+    chunk,
+    maxBody,
+    log: (line) => console.error(line),
+    name: host,
+  });
   await listen(server, host, port);
   const address = server.address() as AddressInfo;
   greet(address, upstream.origin.origin);

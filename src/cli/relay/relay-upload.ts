@@ -20,6 +20,8 @@ export interface RelaySettings {
   /** Milliseconds, before each new try of a chunk. */
   pauses?: readonly number[];
   log: (line: string) => void;
+  /** What the relay was told to listen on: by that it may be called, too. */
+  name?: string;
 }
 
 /** An upload request of the client's, read as far as its head. */

@@ -6,6 +6,7 @@ import { describe, Failure } from "../failure.ts";
 import { ConnectionFailure } from "../http/exchange.ts";
 import { UploadRefused } from "../upload/refusal.ts";
 import { type Exchange, passOn, replyError } from "./answer.ts";
+import { isOwnHost } from "./own-host.ts";
 import { passThrough } from "./pass-through.ts";
 import { type RelaySettings, readUpload, relayPatch, relayPost, relayPut } from "./relay-upload.ts";
 import { ClientGone } from "./replay-buffer.ts";
@@ -30,10 +31,22 @@ export function createRelay(upstream: Upstream, settings: RelaySettings): Server
 }
 
 async function relay(exchange: Exchange, upstream: Upstream, settings: RelaySettings): Promise<void> {
-  const { method, url = "" } = exchange.request;
+  const { method, url = "", headers, socket } = exchange.request;
+  if (!isOwnHost(headers.host, socket, settings.name ?? null)) {
+    // A page in a browser can make its own name mean this address (DNS rebinding), and send what it likes.
+    return replyError(
+      exchange,
+      421,
+      "DENIED",
+      "this relay is not called that: use the address it listens on",
+    );
+  }
   // An absolute URL asks for a proxy, which this is not.
   if (!url.startsWith("/")) return replyError(exchange, 400, "UNSUPPORTED", "this is a registry, no proxy");
   const { pathname, searchParams } = new URL(`http://relay${url}`);
+  if (pathname !== "/v2" && !pathname.startsWith("/v2/")) {
+    return replyError(exchange, 404, "UNSUPPORTED", "only /v2 is relayed");
+  }
   const [, name, id] = UPLOADS.exec(pathname) ?? [];
   const digest = searchParams.get("digest");
   const upload = () => readUpload(exchange, upstream, settings, name ?? "");
