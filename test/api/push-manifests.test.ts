@@ -168,7 +168,8 @@ describe("sizes", () => {
     );
     const response = await putManifest("a", "latest", { schemaVersion: 2, mediaType: OCI_INDEX, manifests });
     expect(response.status).toBe(400);
-    expect(await codesOf(response)).toHaveLength(12_000);
+    const { errors } = (await response.json()) as { errors: { message: string }[] };
+    expect([errors.length, errors.at(-1)?.message]).toEqual([101, "11900 more of these are not listed"]);
   });
 });
 

@@ -215,6 +215,13 @@ describe("rules", () => {
     expect([await status(authorization), await status(given)]).toEqual([403, 401]);
   });
 
+  test("that are made for somebody else by now give a token that matched before nothing", async () => {
+    const authorization = basic("oidc", await sign());
+    expect(await status(authorization)).toBe(200);
+    await setRule("main", { sub: "repo:acme/other:**" }, ["pull"]);
+    expect(await status(authorization)).toBe(403);
+  });
+
   test("of another issuer, and malformed ones, give nothing", async () => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     await env.USERS.delete("rule/main");
