@@ -111,7 +111,7 @@ CREATE TABLE manifests (
 CREATE INDEX manifests_by_subject ON manifests (repository_id, subject, digest) WHERE subject IS NOT NULL;
 CREATE INDEX manifests_by_artifact_type ON manifests (repository_id, subject, artifact_type, digest) WHERE subject IS NOT NULL;
 CREATE INDEX manifests_untagged ON manifests (used_at, id) WHERE held = 0;
-CREATE INDEX manifests_missing ON manifests (id) WHERE missing_at IS NOT NULL;
+CREATE INDEX manifests_missing ON manifests (digest) WHERE missing_at IS NOT NULL;
 
 -- Invariant 1: every blob that a manifest names exists in its repository, and stays.
 CREATE TABLE manifest_blobs (

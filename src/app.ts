@@ -14,6 +14,7 @@ import { type Context, callerOf, type RegistryEnv } from "./routes/context.ts";
 import { drained } from "./routes/drained.ts";
 import { manifests } from "./routes/manifests.ts";
 import { referrers } from "./routes/referrers.ts";
+import { scrub } from "./routes/scrub.ts";
 import { tags } from "./routes/tags.ts";
 import { token } from "./routes/token.ts";
 import { tokens } from "./routes/tokens.ts";
@@ -75,6 +76,7 @@ app.route("/", manifests);
 app.route("/", tags);
 app.route("/", referrers);
 app.route("/", collection);
+app.route("/", scrub);
 app.route("/", token);
 app.route("/", tokens);
 

@@ -32,14 +32,19 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
     /^auth\/|^storage\/(users|hashes|tokens|rules|registry|signing-keys|stores)\.ts$|^(config|log)\.ts$|^oci\//,
   ],
   [
-    /^routes\/(context|pagination|conditional|authorize|drained|limited-body|token-request|reliance|unavailable)\.ts$/,
+    /^routes\/(context|pagination|conditional|authorize|drained|limited-body|token-request|reliance|unavailable|flag)\.ts$/,
     /^oci\/|^auth\/|^config\.ts$|^routes\/(context|drained)\.ts$|^storage\/(blobs|registry|stores)\.ts$/,
   ],
   [
     /^routes\//,
-    /^(oci|storage|auth|gc)\/|^routes\/(context|pagination|conditional|authorize|limited-body|token-request|reliance|unavailable|upload-answers)\.ts$/,
+    /^(oci|storage|auth|gc)\/|^routes\/(context|pagination|conditional|authorize|limited-body|token-request|reliance|unavailable|flag|upload-answers)\.ts$/,
   ],
-  [/^storage\//, /^storage\/|^log\.ts$|^oci\/(?!errors)/],
+  // It stands above the other rooms of storage: none of them knows of it.
+  [
+    /^storage\/scrub\//,
+    /^storage\/(scrub|objects)\/|^storage\/(blob-push|database|manifest-push|missing|retry|stores)\.ts$|^log\.ts$|^oci\/(?!errors)/,
+  ],
+  [/^storage\//, /^storage\/(?!scrub\/)|^log\.ts$|^oci\/(?!errors)/],
   [/^oci\//, /^oci\//],
   [/^cli\//, /^cli\/|^oci\/|^auth\/(user-entry|scopes|oidc-rules)\.ts$/],
 ];

@@ -6,7 +6,8 @@ import { RegistryError } from "../oci/errors.ts";
 import { listRuns } from "../storage/garbage/runs.ts";
 import { openStores } from "../storage/stores.ts";
 import { requireAdmin } from "./authorize.ts";
-import type { Context, RegistryEnv } from "./context.ts";
+import type { RegistryEnv } from "./context.ts";
+import { flag } from "./flag.ts";
 
 const RUNS_LISTED = 20;
 
@@ -30,10 +31,3 @@ collection.get("/v2/_berth/gc", async (c) => {
   requireAdmin(c);
   return c.json({ runs: await listRuns(openStores(c.env).db, RUNS_LISTED) });
 });
-
-/** A query parameter; false when absent. @throws RegistryError UNSUPPORTED 400 */
-function flag(c: Context, name: string): boolean {
-  const value = c.req.query(name) ?? "false";
-  if (value === "true" || value === "false") return value === "true";
-  throw new RegistryError("UNSUPPORTED", `${name} must be true or false`, { status: 400 });
-}

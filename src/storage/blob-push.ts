@@ -121,7 +121,8 @@ function replacement(
       .prepare(
         `UPDATE blobs SET object_key = ?1, size = ?2, missing_at = NULL
          WHERE digest = ?3 AND object_key = ?4
-           AND NOT EXISTS (SELECT 1 FROM doomed_objects WHERE object_key = ?1)`,
+           AND NOT EXISTS (SELECT 1 FROM doomed_objects WHERE object_key = ?1)
+           AND NOT EXISTS (SELECT 1 FROM blobs AS other WHERE other.object_key = ?1)`,
       )
       .bind(key, size, digest, old),
     // Only when the row has let go of it; quarantined bytes are kept.

@@ -21,7 +21,10 @@ export interface NewManifest {
   tags: readonly Tag[];
 }
 
-/** The manifest's row. Answers `id`, `object_key` and `missing_at`: of an older row when there was one. */
+/**
+ * The manifest's row. Answers `id`, `object_key` and `missing_at`: of an older row when there was one. Bytes that
+ * are in the row are written again: a scrub may have found those that were there to be wrong.
+ */
 export function upsertManifest(
   db: Database,
   repository: RepositoryName,
@@ -36,7 +39,11 @@ export function upsertManifest(
        SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM repositories WHERE name = ?1
        ON CONFLICT (repository_id, digest)
          DO UPDATE SET media_type = excluded.media_type, artifact_type = excluded.artifact_type,
-                       used_at = excluded.used_at
+                       used_at = excluded.used_at, size = excluded.size,
+                       content = CASE WHEN manifests.object_key IS NULL
+                                      THEN coalesce(excluded.content, manifests.content) END,
+                       missing_at = CASE WHEN manifests.object_key IS NOT NULL OR excluded.content IS NULL
+                                         THEN manifests.missing_at END
        RETURNING id, object_key, missing_at`,
     )
     .bind(

@@ -15,12 +15,21 @@ export interface MissingObject {
   key: string;
 }
 
-/** Marks the rows that name a missing object, and says so in the log. */
-export async function noteMissing(db: Database, { kind, digest, key }: MissingObject): Promise<void> {
-  log("object-missing", { kind, digest, key }, "error");
+/**
+ * Marks the row that names a missing object, and says so in the log when nobody has before.
+ * @returns false when no row names it any more: a push has replaced it, or a collection has taken it
+ */
+export async function noteMissing(db: Database, { kind, digest, key }: MissingObject): Promise<boolean> {
+  const now = Date.now();
   const statement =
     kind === "blob"
-      ? db.prepare(`UPDATE blobs SET missing_at = ?2 WHERE object_key = ?1 AND missing_at IS NULL`)
-      : db.prepare(`UPDATE manifests SET missing_at = ?2 WHERE object_key = ?1 AND missing_at IS NULL`);
-  await statement.bind(key, Date.now()).all();
+      ? db.prepare(
+          `UPDATE blobs SET missing_at = coalesce(missing_at, ?2) WHERE object_key = ?1 RETURNING missing_at`,
+        )
+      : db.prepare(
+          `UPDATE manifests SET missing_at = coalesce(missing_at, ?2) WHERE object_key = ?1 RETURNING missing_at`,
+        );
+  const row = await statement.bind(key, now).first<{ missing_at: number }>();
+  if (row?.missing_at === now) log("object-missing", { kind, digest, key }, "error");
+  return row !== null;
 }

@@ -19,7 +19,8 @@ export interface Page {
   checked: number;
   bytes: number;
   healed: { kind: string; digest: string; detail: string }[];
-  quarantined: { kind: string; digest: string; objectKey: string; detail: string }[];
+  /** The key is null where the bytes are in the database. */
+  quarantined: { kind: string; digest: string; objectKey: string | null; detail: string }[];
   missing: { kind: string; digest: string }[];
   damaged: Damaged[];
 }
@@ -72,7 +73,8 @@ function linesOf({ healed, quarantined, missing, damaged }: Page): string[] {
   return [
     ...healed.map(({ kind, digest, detail }) => `healed       ${kind}  ${digest}  ${detail}`),
     ...quarantined.map(
-      ({ kind, digest, objectKey, detail }) => `quarantined  ${kind}  ${digest}  ${detail} (${objectKey})`,
+      ({ kind, digest, objectKey, detail }) =>
+        `quarantined  ${kind}  ${digest}  ${detail}${objectKey === null ? "" : ` (${objectKey})`}`,
     ),
     ...missing.map(({ kind, digest }) => `missing      ${kind}  ${digest}`),
     ...damaged.map(({ repository, digest, tags, missing }) => {

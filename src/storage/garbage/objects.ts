@@ -13,6 +13,10 @@ import { type Candidate, type Garbage, keyAfter, nextOf, rowsOf, TakenRows } fro
  */
 const RECORD_KEPT = 60_000;
 
+/** What a scrub has put aside stays, also when its row goes and dooms it: that record keeps commits off the key. */
+const UNQUARANTINED = `NOT EXISTS (SELECT 1 FROM quarantined_objects
+                                   WHERE quarantined_objects.object_key = doomed_objects.object_key)`;
+
 interface DoomedRow {
   object_key: string;
   bytes: number;
@@ -27,7 +31,7 @@ export function doomedBefore({ db, objects }: Stores, cut: number): Garbage {
       const rows = await db
         .prepare(
           `SELECT object_key, bytes, doomed_at FROM doomed_objects
-           WHERE deleted_at IS NULL AND doomed_at < ?1 AND (doomed_at, object_key) > (?2, ?3)
+           WHERE deleted_at IS NULL AND doomed_at < ?1 AND (doomed_at, object_key) > (?2, ?3) AND ${UNQUARANTINED}
            ORDER BY doomed_at, object_key LIMIT ?4`,
         )
         .bind(cut, doomedAt, key, limit)
@@ -67,7 +71,7 @@ export async function countWaiting(db: Database): Promise<{ count: number; bytes
   const row = await db
     .prepare(
       `SELECT count(*) AS count, coalesce(sum(bytes), 0) AS bytes FROM doomed_objects
-       WHERE deleted_at IS NULL AND doomed_at > 0`,
+       WHERE deleted_at IS NULL AND doomed_at > 0 AND ${UNQUARANTINED}`,
     )
     .first<{ count: number; bytes: number }>();
   return row ?? { count: 0, bytes: 0 };
