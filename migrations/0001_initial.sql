@@ -98,7 +98,7 @@ CREATE TABLE manifests (
   -- JSON, only beside a subject. NULL when too large to keep here: then they are read from the bytes.
   annotations TEXT,
   -- When a push last relied on it (pushed, or found by HEAD, refreshed lazily), or when it lost a tag, or an index
-  -- that named it went.
+  -- that named it, or its subject, went.
   used_at INTEGER NOT NULL,
   -- 1 while a tag or an index names it. Kept by the triggers below.
   held INTEGER NOT NULL DEFAULT 0,
@@ -195,7 +195,7 @@ CREATE TRIGGER index_entry_added AFTER INSERT ON index_manifests BEGIN UPDATE ma
 CREATE TRIGGER index_entry_removed AFTER DELETE ON index_manifests BEGIN UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER), held = EXISTS (SELECT 1 FROM tags WHERE repository_id = OLD.repository_id AND digest = OLD.digest) OR EXISTS (SELECT 1 FROM index_manifests WHERE repository_id = OLD.repository_id AND digest = OLD.digest) WHERE repository_id = OLD.repository_id AND digest = OLD.digest; END;
 
 CREATE TRIGGER manifest_added AFTER INSERT ON manifests BEGIN UPDATE manifests SET held = 1 WHERE id = NEW.id AND EXISTS (SELECT 1 FROM index_manifests WHERE repository_id = NEW.repository_id AND digest = NEW.digest); UPDATE repositories SET empty = 0 WHERE id = NEW.repository_id AND empty = 1; END;
-CREATE TRIGGER manifest_deleted AFTER DELETE ON manifests BEGIN INSERT INTO doomed_objects (object_key, bytes, doomed_at) SELECT OLD.object_key, OLD.size, CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE OLD.object_key IS NOT NULL ON CONFLICT DO NOTHING; UPDATE repositories SET empty = 1 WHERE id = OLD.repository_id AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_id = OLD.repository_id) AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = OLD.repository_id); END;
+CREATE TRIGGER manifest_deleted AFTER DELETE ON manifests BEGIN INSERT INTO doomed_objects (object_key, bytes, doomed_at) SELECT OLD.object_key, OLD.size, CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE OLD.object_key IS NOT NULL ON CONFLICT DO NOTHING; UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE repository_id = OLD.repository_id AND subject = OLD.digest; UPDATE repositories SET empty = 1 WHERE id = OLD.repository_id AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_id = OLD.repository_id) AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = OLD.repository_id); END;
 CREATE TRIGGER blob_deleted AFTER DELETE ON blobs BEGIN INSERT INTO doomed_objects (object_key, bytes, doomed_at) VALUES (OLD.object_key, OLD.size, CAST(unixepoch('subsec') * 1000 AS INTEGER)) ON CONFLICT DO NOTHING; END;
 
 -- One row: who collects garbage until when, and where the next run goes on.

@@ -120,8 +120,7 @@ async function takeUnwanted(
     referrersBefore: settings.deleteDanglingReferrers ? cut : null,
   };
   if (policy.untaggedBefore === null && policy.referrersBefore === null) return;
-  // A referrer that goes frees its own referrers.
-  await runStep(run, { ...plan("manifests", unwantedManifests(run.stores.db, policy), 60), repeats: true });
+  await runStep(run, plan("manifests", unwantedManifests(run.stores.db, policy), 60));
 }
 
 /** A dry run takes no links, so what they hold on to is looked for beside them. */

@@ -71,7 +71,7 @@ export function addFailure(report: CollectionReport, step: Step, error: unknown)
     error instanceof Error && error.cause !== undefined ? `${error}: ${error.cause}` : String(error);
   report.outcome = "failed";
   report.error ??= text;
-  // A step that begins anew meets the same failure again.
+  // Pages that fail alike are one failure.
   const known = report.failures.filter((failure) => failure.step === step);
   if (known.length < MAX_FAILURES && known.every((failure) => failure.error !== text)) {
     report.failures.push({ step, error: text });

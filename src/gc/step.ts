@@ -28,8 +28,6 @@ export interface Plan {
   maxCalls: number;
   /** Milliseconds. */
   maxDuration: number;
-  /** Whether what is taken frees more of the kind: then it is walked through until nothing is taken. */
-  repeats?: boolean;
   /** Whether the next run goes on where this one stopped; otherwise what was taken is gone, and it begins anew. */
   resumes?: boolean;
 }
@@ -50,8 +48,6 @@ class StepRun {
   readonly #plan: Plan;
   readonly #deadline: number;
   #calls = 0;
-  /** Since the walk began. */
-  #taken = 0;
   #limit: number;
   /** Why the last page could not be found; null when it could. */
   #failing: unknown = null;
@@ -75,17 +71,10 @@ class StepRun {
       after = page.next;
       if (after === null) delete cursors[step];
       else if (resumes) cursors[step] = after;
-      if (after === null && !this.#beginsAgain()) return;
+      if (after === null) return;
     }
     if (this.#failing !== null) addFailure(report, step, this.#failing);
     report.unfinished.push(step);
-  }
-
-  /** Behind the last page. */
-  #beginsAgain(): boolean {
-    const again = this.#plan.repeats === true && !this.#run.dry && this.#taken > 0;
-    this.#taken = 0;
-    return again;
   }
 
   /** @returns where the next page begins, null behind the last one; "smaller" when it is to be tried again as such */
@@ -99,8 +88,13 @@ class StepRun {
       return { next: page.next };
     } catch (error) {
       if (error instanceof LeaseLost) throw error;
+      if (error instanceof TooManyOrphans) {
+        // Of this page nothing is taken; others may be as they should.
+        addFailure(report, step, error);
+        return { next: error.next };
+      }
       this.#failing = error;
-      if (this.#limit === 1 || error instanceof TooManyOrphans) return "failed";
+      if (this.#limit === 1) return "failed";
       this.#limit = Math.ceil(this.#limit / 2);
       return "smaller";
     }
@@ -114,7 +108,6 @@ class StepRun {
     try {
       const rows = await garbage.take(candidates);
       const taken = candidates.filter((candidate) => rows.has(candidate));
-      this.#taken += taken.length;
       addTaken(report, step, taken);
     } catch (error) {
       if (candidates.length === 1) return addFailure(report, step, error);

@@ -1,7 +1,6 @@
 /** Manifests: push, pull and delete. */
 
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { algorithmOf, type Digest, digestOf } from "../oci/digest.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { MAX_MANIFEST_SIZE, parseManifest } from "../oci/manifest.ts";
@@ -20,6 +19,7 @@ import { deleteTag } from "../storage/tags.ts";
 import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified } from "./conditional.ts";
 import type { RegistryEnv } from "./context.ts";
+import { limitedBody } from "./limited-body.ts";
 import { relianceOf } from "./reliance.ts";
 
 /** How many `?tag=` one push may carry; the specification asks for 10 at least. */
@@ -64,14 +64,13 @@ manifests.put(
     authorize(c, "push");
     await next();
   },
-  bodyLimit({
-    maxSize: MAX_MANIFEST_SIZE,
-    onError: () => {
-      throw new RegistryError("MANIFEST_INVALID", `a manifest has at most ${MAX_MANIFEST_SIZE} bytes`, {
+  limitedBody(
+    MAX_MANIFEST_SIZE,
+    () =>
+      new RegistryError("MANIFEST_INVALID", `a manifest has at most ${MAX_MANIFEST_SIZE} bytes`, {
         status: 413,
-      });
-    },
-  }),
+      }),
+  ),
   async (c) => {
     const name = authorize(c, "push");
     const reference = parseNewReference(c.req.param("reference"));

@@ -9,6 +9,7 @@ import { listRepositoriesWithBlob } from "../storage/repositories.ts";
 import { openStores } from "../storage/stores.ts";
 import { authorize } from "./authorize.ts";
 import type { Context, RegistryEnv } from "./context.ts";
+import { drain } from "./drained.ts";
 import {
   chunkOf,
   closed,
@@ -87,6 +88,7 @@ async function createWhole(c: Context, name: RepositoryName, digest: Digest): Pr
     return closed(c, name, id, digest, outcome);
   }
   const outcome = await putBlob(stores, name, body, length, digest);
+  if (outcome !== "committed" && !body.locked) await drain(body);
   if (outcome === "mismatch") throw mismatch(digest);
   if (outcome === "interrupted") throw interrupted(null);
   return created(c, name, digest);

@@ -143,7 +143,9 @@ function replacement(
  */
 export async function registerPending(db: Database, key: string, now: number): Promise<void> {
   await db
-    .prepare(`INSERT INTO pending_objects (object_key, registered_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING`)
+    .prepare(
+      `INSERT INTO pending_objects (object_key, registered_at) VALUES (?1, ?2) ON CONFLICT (object_key) DO UPDATE SET registered_at = excluded.registered_at`,
+    )
     .bind(key, now)
     .all();
 }

@@ -7,7 +7,7 @@ import { retried } from "./retry.ts";
 
 /** What SQLite itself refuses is refused the next time as well; the rest lies on the way to it. */
 const FINAL =
-  /constraint failed|SQLITE_(?:ERROR|CONSTRAINT|MISMATCH|TOOBIG|RANGE|AUTH)|syntax error|no such (?:table|column)|too many SQL variables/i;
+  /constraint failed|SQLITE_(?:ERROR|CONSTRAINT|MISMATCH|TOOBIG|RANGE|AUTH)|syntax error|no such (?:table|column)|too many SQL variables|D1_TYPE_ERROR|Too many API requests/i;
 
 export class Database {
   readonly #d1: D1Database;

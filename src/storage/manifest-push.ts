@@ -46,8 +46,8 @@ export async function putManifest(
     if (missing.length > 0) return missing;
     // 2. Write it with its references. The constraints refuse if one was deleted since step 1: look again.
     try {
-      await write(stores, repository, pushed, references, now);
-      return [];
+      if (await write(stores, repository, pushed, references, now)) return [];
+      if (tries === MAX_TRIES) throw new Error("the manifest's new object was doomed every time");
     } catch (error) {
       if (!isConstraintViolation(error) || tries === MAX_TRIES) throw error;
     }
@@ -114,13 +114,14 @@ async function holdings(
   return new Map(answers.flat().map((row) => [row.digest, row]));
 }
 
+/** @returns false when the new object has been doomed meanwhile, and nothing was written */
 async function write(
   { db, objects }: Stores,
   repository: RepositoryName,
   pushed: NewManifest,
   references: Resolved,
   now: number,
-): Promise<void> {
+): Promise<boolean> {
   const objectKey = pushed.bytes.byteLength > MAX_INLINE_SIZE ? newObjectKey("manifests") : null;
   if (objectKey !== null) await objects.put(objectKey, pushed.bytes);
   const statements = [
@@ -132,13 +133,31 @@ async function write(
     moveTags(db, repository, pushed, now),
   ];
   const [, stored] = await db.batch<StoredRow>(statements).catch(async (error) => {
-    // Only a refusal is certain. After anything else a row may name the object: the orphan walk finds out.
-    if (objectKey !== null && isConstraintViolation(error)) await dropObject(objects, objectKey);
+    // A try before may have gone through, with its answer lost: only the database knows whether a row names it.
+    // After anything but a refusal that is the orphan walk's to find out.
+    if (objectKey !== null && isConstraintViolation(error)) {
+      await doomUnnamed(db, objectKey, pushed.bytes.byteLength, Date.now());
+    }
     throw error;
   });
   const row = stored?.[0];
-  if (objectKey === null || row === undefined || row.object_key === objectKey) return;
-  await keepOneObject({ db, objects }, row, objectKey, pushed.bytes.byteLength);
+  // Written by a try before, then deleted, so the key may not be used again.
+  if (row === undefined) return false;
+  if (objectKey !== null && row.object_key !== objectKey) {
+    await keepOneObject({ db, objects }, row, objectKey, pushed.bytes.byteLength);
+  }
+  return true;
+}
+
+/** Dooms the object of a refused manifest, unless a row names it. */
+async function doomUnnamed(db: Database, key: string, bytes: number, now: number): Promise<void> {
+  await db
+    .prepare(
+      `INSERT INTO doomed_objects (object_key, bytes, doomed_at)
+       SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM manifests WHERE object_key = ?1) ON CONFLICT DO NOTHING`,
+    )
+    .bind(key, bytes, now)
+    .all();
 }
 
 interface StoredRow {

@@ -36,7 +36,8 @@ export function upsertManifest(
     .prepare(
       `INSERT INTO manifests
          (repository_id, digest, media_type, size, content, object_key, subject, artifact_type, annotations, used_at)
-       SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM repositories WHERE name = ?1
+       SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM repositories
+       WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM doomed_objects WHERE object_key = ?6)
        ON CONFLICT (repository_id, digest)
          DO UPDATE SET media_type = excluded.media_type, artifact_type = excluded.artifact_type,
                        used_at = excluded.used_at, size = excluded.size,

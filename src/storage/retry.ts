@@ -6,6 +6,9 @@
 /** Pauses between tries, before they are shortened at random. They fit into what a client waits. Milliseconds. */
 const PAUSES = [50, 200, 800] as const;
 
+/** After a try that took this long, no other begins: the client does not wait for ever. Milliseconds. */
+const BUDGET = 10_000;
+
 /** A store cannot be reached, or is overloaded. Nothing is known of what became of the last try. */
 export class Unavailable extends Error {
   /** @param store which one, for the log */
@@ -26,13 +29,14 @@ export async function retried<T>(
   attempt: (before: number) => Promise<T>,
   isPassing: (error: unknown) => boolean,
 ): Promise<T> {
+  const giveUpAt = Date.now() + BUDGET;
   for (let before = 0; ; before++) {
     try {
       return await attempt(before);
     } catch (error) {
       if (!isPassing(error)) throw error;
       const pause = PAUSES[before];
-      if (pause === undefined) throw new Unavailable(store, error);
+      if (pause === undefined || Date.now() > giveUpAt) throw new Unavailable(store, error);
       // Those who failed together do not come back together.
       await scheduler.wait(pause * (0.5 + Math.random() / 2));
     }

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_INDEX, OCI_MANIFEST } from "../../src/oci/media-types.ts";
-import { breakAll, interleave } from "../support/faults.ts";
+import { breakAll, breakNext, interleave } from "../support/faults.ts";
 import { descriptorOf, digestOfManifest, imageOf, indexOf, LAYER, pushImage } from "../support/images.ts";
 import {
   bytesOf,
@@ -144,6 +144,43 @@ describe("sizes", () => {
       expect(await textOf(await request("GET", "/v2/a/manifests/latest"))).toBe(text);
     });
   }
+
+  describe("a large manifest whose write went through with its answer lost, and before the repetition", () => {
+    /** Between the first try and the second. */
+    function meanwhile(what: () => Promise<unknown>): void {
+      interleave("DB.batch", async () => {
+        breakNext("DB.batch", "after");
+        interleave("DB.batch", what, 1);
+      });
+    }
+
+    test("it was deleted: the push brings a new object, and none that waits to be deleted", async () => {
+      await pushConfig();
+      const text = padded(1_100_000);
+      meanwhile(() => request("DELETE", `/v2/a/manifests/${sha256(text)}`));
+      expect((await putManifest("a", "latest", text)).status).toBe(201);
+      const named = await env.DB.prepare(
+        "SELECT count(*) AS n FROM manifests JOIN doomed_objects USING (object_key)",
+      ).first("n");
+      expect(named).toBe(0);
+      expect(await textOf(await request("GET", "/v2/a/manifests/latest"))).toBe(text);
+    });
+
+    test("a child of it was deleted: it is refused, and what a row names keeps its object", async () => {
+      await pushConfig();
+      const child = JSON.stringify(imageOf("config", []));
+      await putManifest("a", sha256(child), child, { "Content-Type": OCI_MANIFEST });
+      const index = JSON.stringify({
+        ...indexOf([], {
+          manifests: [{ mediaType: OCI_MANIFEST, digest: sha256(child), size: child.length }],
+        }),
+        padding: "x".repeat(1_100_000),
+      });
+      meanwhile(() => request("DELETE", `/v2/a/manifests/${sha256(child)}`));
+      await putManifest("a", "latest", index, { "Content-Type": indexOf([]).mediaType });
+      expect(await textOf(await request("GET", "/v2/a/manifests/latest"))).toBe(index);
+    });
+  });
 
   test("whoever may not push is told so before the body is taken in", async () => {
     const response = await request("PUT", "/v2/a/manifests/latest", {

@@ -84,6 +84,53 @@ describe("a multipart upload that R2 has dropped", () => {
   });
 });
 
+describe("a session that cannot end well any more", () => {
+  test("whose object went while it was being committed is gone for every request", async () => {
+    const location = await startUpload("a");
+    await patch(location, "hello");
+    breakAll("DB.batch", "before");
+    expect((await close(location, sha256("hello"))).status).toBe(503);
+    healAll();
+    await env.BUCKET.delete(await objectKeys());
+    expect((await close(location, sha256("hello"))).status).toBe(404);
+    expect((await request("GET", location)).status).toBe(404);
+    expect(await stateOf(location)).toBe(undefined);
+  });
+
+  test("whose object went while its bytes were taken back is gone at once", async () => {
+    const content = noise(PART + 5);
+    const location = await startUpload("a");
+    await patch(location, content.subarray(0, PART + 1));
+    await evictDurableObject(stubOf(location));
+    breakBodies(Number.POSITIVE_INFINITY, 0, 0, 0, 0);
+    await close(location, sha256("other"), { body: streamOf([content.subarray(PART + 1)]) });
+    expect((await stateOf(location))?.phase).toBe("reopening");
+    healAll();
+    await env.BUCKET.delete(await objectKeys());
+    expect((await request("GET", location)).status).toBe(404);
+    expect(await stateOf(location)).toBe(undefined);
+  });
+
+  test("whose parts R2 refuses is gone, and answers no 500", async () => {
+    const location = await startUpload("a");
+    await patch(location, noise(PART + 5));
+    await runInDurableObject(stubOf(location), (_, { storage }) =>
+      storage.kv.put("part/00001", "another etag"),
+    );
+    expect((await close(location, sha256(noise(PART + 5)))).status).toBe(404);
+    expect((await request("GET", location)).status).toBe(404);
+  });
+
+  test("a multipart upload that never got a part closes as what is there", async () => {
+    const location = await startUpload("a");
+    breakAll("BUCKET.uploadPart", "before");
+    expect((await patch(location, noise(PART + 5))).status).toBe(503);
+    healAll();
+    expect((await close(location, sha256(""))).status).toBe(201);
+    await expectStored(new Uint8Array(0));
+  });
+});
+
 describe("a finished object that has to be read back", () => {
   /** A session of two parts whose running hash an eviction has taken. */
   async function evicted(content: Uint8Array): Promise<string> {

@@ -102,7 +102,19 @@ describe("more orphans than crashes leave", () => {
     expect(await collected()).toEqual({ orphans: 5 });
   });
 
-  test("all that there is are not, however few", async () => {
+  test("on one page keep no other page from its turn", async () => {
+    await pushBlob("a", "hello");
+    await putOrphans(2);
+    for (let index = 0; index < 6; index++) await env.BUCKET.put(`manifests/orphan-${index}`, "x");
+    await new Promise((resolve) => setTimeout(resolve, 2100));
+    for (let run = 0; run < 2; run++) {
+      const report = await collect();
+      expect([report.outcome, report.taken.orphans.count]).toEqual(["failed", run === 0 ? 2 : 0]);
+      expect(report.unfinished).toEqual([]);
+    }
+  });
+
+  test("any at all are not while the database names no object", async () => {
     await putOrphans(1);
     expect((await collect()).error).toContain("1 of 1 objects");
   });

@@ -265,15 +265,26 @@ describe("referrers", () => {
     expect(await has("a", sha256(JSON.stringify(signature)))).toBe(true);
   });
 
-  test("of a deleted subject go with it when the setting says so, referrers of referrers in the same run", async () => {
+  test("of a deleted subject go when the setting says so, and referrers of referrers after them", async () => {
     setVariables({ DELETE_DANGLING_REFERRERS: "true" });
     await pushAll();
     await deleteManifest("a", subject.digest);
     expect(await collected()).toEqual({});
     await age(2);
-    expect(await collected()).toEqual({ manifests: 2, links: 1, blobs: 1 });
+    expect(await collected()).toEqual({ manifests: 1, links: 1, blobs: 1 });
+    await age(2);
+    expect(await collected()).toEqual({ manifests: 1 });
     await age(2);
     expect(await collected()).toEqual({ links: 1, blobs: 1, repositories: 1 });
+  });
+
+  test("counts from the moment that its subject went, however old it is itself", async () => {
+    setVariables({ DELETE_DANGLING_REFERRERS: "true" });
+    await pushAll();
+    await age(30);
+    await deleteManifest("a", subject.digest);
+    expect(await collected()).toEqual({});
+    expect(await has("a", sha256(JSON.stringify(signature)))).toBe(true);
   });
 
   test("a tagged one stays", async () => {

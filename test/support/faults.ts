@@ -36,7 +36,7 @@ export function allHappened(): boolean {
   return [...faults.values()].every((left) => left.length === 0) && pauses.size === 0 && cuts.length === 0;
 }
 
-/** Lets the bodies of the next R2 reads break off, each behind so many bytes. */
+/** Lets the bodies of the next R2 reads break off, each behind so many bytes: Infinity lets one pass. */
 export function breakBodies(...after: number[]): void {
   cuts.push(...after);
 }
@@ -53,7 +53,11 @@ export function bodyThroughFaults(body: ReadableStream<Uint8Array>): ReadableStr
     type: "bytes",
     async pull(controller) {
       const { done, value } = await reader.read();
-      if (done) throw new Error("the body was shorter than its cut");
+      if (done) {
+        controller.close();
+        controller.byobRequest?.respond(0);
+        return;
+      }
       if (value.byteLength < left) {
         left -= value.byteLength;
         return controller.enqueue(value);

@@ -17,6 +17,10 @@ const RECORD_KEPT = 60_000;
 const UNQUARANTINED = `NOT EXISTS (SELECT 1 FROM quarantined_objects
                                    WHERE quarantined_objects.object_key = doomed_objects.object_key)`;
 
+/** No row can name what is doomed; but nothing brings bytes back, so that is asked once more. */
+const UNNAMED = `NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.object_key = doomed_objects.object_key)
+  AND NOT EXISTS (SELECT 1 FROM manifests WHERE manifests.object_key = doomed_objects.object_key)`;
+
 interface DoomedRow {
   object_key: string;
   bytes: number;
@@ -32,6 +36,7 @@ export function doomedBefore({ db, objects }: Stores, cut: number): Garbage {
         .prepare(
           `SELECT object_key, bytes, doomed_at FROM doomed_objects
            WHERE deleted_at IS NULL AND doomed_at < ?1 AND (doomed_at, object_key) > (?2, ?3) AND ${UNQUARANTINED}
+             AND ${UNNAMED}
            ORDER BY doomed_at, object_key LIMIT ?4`,
         )
         .bind(cut, doomedAt, key, limit)
@@ -91,14 +96,18 @@ const FEW = 5;
 /** More than this share of a page is no rest of crashes: the database may be the wrong one, or an old one. */
 const SUSPICIOUS_SHARE = 1 / 20;
 
-/** A page has so many orphans that the database is not to be trusted. */
+/** A page has so many orphans that the database is not to be trusted: none of it is taken. */
 export class TooManyOrphans extends Error {
-  constructor(orphans: number, objects: number) {
+  /** Where the next page begins; null when there is none. */
+  readonly next: string | null;
+
+  constructor(orphans: number, objects: number, next: string | null) {
     super(
       `${orphans} of ${objects} objects in the bucket are named by no row: is this the right database, and as new ` +
         "as the bucket? Nothing of them was taken. If they may go, run npm run gc -- --force",
     );
     this.name = "TooManyOrphans";
+    this.next = next;
   }
 }
 
@@ -113,8 +122,8 @@ export function orphansBefore({ db, objects }: Stores, cut: number, force: boole
       const { listed, next } = await listPage(objects, after, limit);
       const old = listed.filter(({ createdAt }) => createdAt < cut);
       const candidates = await findOrphans(db, old, cut);
-      if (!force && isSuspicious(candidates.length, listed.length)) {
-        throw new TooManyOrphans(candidates.length, listed.length);
+      if (!force && (await isSuspicious(db, candidates.length, listed.length))) {
+        throw new TooManyOrphans(candidates.length, listed.length, next);
       }
       return { candidates, next };
     },
@@ -133,8 +142,17 @@ export function orphansBefore({ db, objects }: Stores, cut: number, force: boole
   };
 }
 
-function isSuspicious(orphans: number, listed: number): boolean {
-  return orphans > FEW ? orphans > listed * SUSPICIOUS_SHARE : orphans > 0 && orphans === listed;
+/** Many of a page; or any at all while the database names no object, as a new one does. */
+async function isSuspicious(db: Database, orphans: number, listed: number): Promise<boolean> {
+  if (orphans > FEW) return orphans > listed * SUSPICIOUS_SHARE;
+  if (orphans === 0) return false;
+  const row = await db
+    .prepare(
+      `SELECT EXISTS (SELECT 1 FROM blobs WHERE object_key > '')
+           OR EXISTS (SELECT 1 FROM manifests WHERE object_key > '') AS named`,
+    )
+    .first<{ named: 0 | 1 }>();
+  return row?.named !== 1;
 }
 
 async function findOrphans(db: Database, listed: ObjectInfo[], cut: number): Promise<Candidate[]> {

@@ -28,6 +28,7 @@ export async function readObject(
   let breaks = 0;
   for (let offset = 0; offset < size; ) {
     const before = offset;
+    let cause: unknown;
     const body = await objects.get(key, { offset, length: Math.min(RANGE, size - offset) });
     if (body === null) return false;
     try {
@@ -35,10 +36,12 @@ export async function readObject(
         await take(bytes);
         offset += bytes.byteLength;
       }
+      cause = "the body ended early";
     } catch (error) {
-      breaks = offset > before ? 0 : breaks + 1;
-      if (breaks === MAX_BREAKS) throw new Unavailable("the object store", error);
+      cause = error;
     }
+    breaks = offset > before ? 0 : breaks + 1;
+    if (breaks === MAX_BREAKS) throw new Unavailable("the object store", cause);
   }
   return size > 0 || (await objects.head(key)) !== null;
 }

@@ -8,7 +8,10 @@ import type { ByteRange } from "../../oci/range.ts";
 
 /** A request body, or what reads one. */
 export interface Source {
-  pipeTo(writable: WritableStream<Uint8Array>, options: { signal: AbortSignal }): Promise<void>;
+  pipeTo(
+    writable: WritableStream<Uint8Array>,
+    options: { signal: AbortSignal; preventCancel: boolean },
+  ): Promise<void>;
 }
 
 export interface ObjectInfo {

@@ -1,5 +1,6 @@
 /** R2: the one file that calls it. Its retries and its error numbers end here. */
 
+import { log } from "../../log.ts";
 import { algorithmOf, type Digest, hexOf } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
 import { retried } from "../retry.ts";
@@ -35,7 +36,8 @@ export class R2Objects implements Objects {
     const { readable, writable } = new FixedLengthStream(length);
     const refused = new AbortController();
     const [sent, stored] = await Promise.allSettled([
-      body.pipeTo(writable, { signal: refused.signal }),
+      // The rest of a refused body is the caller's to read: a client that still sends would not hear the answer.
+      body.pipeTo(writable, { signal: refused.signal, preventCancel: true }),
       this.#bucket.put(key, readable, { [algorithmOf(digest)]: hexOf(digest) }).catch((error) => {
         // R2 may refuse before it has read everything: then nobody would read the rest.
         refused.abort(error);
@@ -104,8 +106,10 @@ export class R2Objects implements Objects {
       } catch (error) {
         // R2 refuses to complete twice: an earlier try may have gone through, with its answer lost.
         if ((await this.#bucket.head(multipart.key)) !== null) return true;
-        if (codeOf(error) === NO_SUCH_UPLOAD) return false;
-        throw error;
+        if (isPassing(error)) throw error;
+        // Whatever R2 finds wrong with the parts, they never become an object.
+        log("multipart-refused", { key: multipart.key, error }, "warn");
+        return false;
       }
     });
   }

@@ -44,15 +44,16 @@ export class BodyReader {
   }
 
   /**
-   * Gives up, as if the connection had broken, when the client has been silent for `timeout` and somebody else is
-   * waiting: it may have vanished.
+   * Gives up, as if the connection had broken, when the client has sent less than `least` for `timeout` and somebody
+   * else is waiting: it may have vanished.
    * @param timeout milliseconds
+   * @param least bytes
    * @returns how to end the watch
    */
-  giveWay(timeout: number, isWanted: () => boolean): () => void {
+  giveWay(timeout: number, least: number, isWanted: () => boolean): () => void {
     let received = this.received;
     const watch = setInterval(() => {
-      if (this.#waiting && this.received === received && isWanted()) this.#stop();
+      if (this.#waiting && this.received - received < least && isWanted()) this.#stop();
       received = this.received;
     }, timeout);
     return () => clearInterval(watch);

@@ -8,6 +8,8 @@ import { hashObject } from "../objects/hash.ts";
 import { newObjectKey } from "../objects/keys.ts";
 import type { Source } from "../objects/objects.ts";
 import type { Stores } from "../stores.ts";
+import { gate } from "./gate.ts";
+import { SMALL } from "./part-buffer.ts";
 import type { CloseOutcome } from "./protocol.ts";
 import type { Upload } from "./state.ts";
 
@@ -51,6 +53,16 @@ export async function restart(stores: Stores, upload: Upload): Promise<void> {
  * After a "mismatch" the session is to be discarded, or opened again; after "unknown" to be discarded.
  */
 export async function finish(stores: Stores, upload: Upload, digest: Digest): Promise<CloseOutcome> {
+  // The tail is loaded, and may be nearly a part.
+  const leave = upload.tailLength >= SMALL ? await gate.enter() : () => {};
+  try {
+    return await takeSteps(stores, upload, digest);
+  } finally {
+    leave();
+  }
+}
+
+async function takeSteps(stores: Stores, upload: Upload, digest: Digest): Promise<CloseOutcome> {
   const { state } = upload;
   if (state.phase === "open" || state.phase === "storing") {
     // 1. Verify, while nothing is stored yet; only the finished object can tell when the hash was lost.
@@ -111,7 +123,8 @@ async function storeObject({ db, objects }: Stores, upload: Upload): Promise<str
   const key = upload.state.objectKey ?? newObjectKey("blobs");
   upload.beginStoring(key);
   const { multipart } = upload;
-  if (multipart === null) {
+  // A multipart upload may have begun and never got a part.
+  if (multipart === null || upload.state.partCount === 0) {
     await objects.put(key, upload.loadTail());
     return key;
   }

@@ -14,20 +14,25 @@ const PLACES = 4;
 /** How often who waits asks. Milliseconds. */
 const POLL = 50;
 
+/** Who has not asked for this long does not wait any more. Milliseconds. */
+const GONE = 2_000;
+
 /** How long a place stands without being confirmed. Milliseconds. */
 const ABANDONED = 20_000;
 
 /** How often a holder confirms. Milliseconds. */
 const CONFIRM = 2_000;
 
-interface Place {
-  confirmedAt: number;
+/** Somebody who waits, or holds a place, and when that was last heard of. Milliseconds since the epoch. */
+interface Presence {
+  seenAt: number;
 }
 
 export class Gate {
   readonly #places: number;
-  readonly #held = new Set<Place>();
-  #waiting = 0;
+  readonly #held = new Set<Presence>();
+  /** In the order in which they came. */
+  readonly #waiting = new Set<Presence>();
 
   constructor(places: number) {
     this.#places = places;
@@ -35,26 +40,23 @@ export class Gate {
 
   /** Whether somebody waits for a place. */
   get crowded(): boolean {
-    return this.#waiting > 0;
-  }
-
-  /** How many places are held. */
-  get held(): number {
-    return this.#held.size;
+    forget(this.#waiting, GONE);
+    return this.#waiting.size > 0;
   }
 
   /** Waits for a place. @returns how to leave it, which may be called twice */
   async enter(): Promise<() => void> {
-    this.#waiting++;
+    const waiting = { seenAt: Date.now() };
+    this.#waiting.add(waiting);
     try {
-      while (!this.#hasRoom()) await scheduler.wait(POLL);
+      while (!this.#mayEnter(waiting)) await scheduler.wait(POLL);
     } finally {
-      this.#waiting--;
+      this.#waiting.delete(waiting);
     }
-    const place = { confirmedAt: Date.now() };
+    const place = { seenAt: Date.now() };
     this.#held.add(place);
     const confirming = setInterval(() => {
-      place.confirmedAt = Date.now();
+      place.seenAt = Date.now();
     }, CONFIRM);
     return () => {
       clearInterval(confirming);
@@ -62,12 +64,18 @@ export class Gate {
     };
   }
 
-  #hasRoom(): boolean {
-    for (const place of this.#held) {
-      if (place.confirmedAt < Date.now() - ABANDONED) this.#held.delete(place);
-    }
-    return this.#held.size < this.#places;
+  #mayEnter(waiting: Presence): boolean {
+    waiting.seenAt = Date.now();
+    this.#waiting.add(waiting);
+    forget(this.#waiting, GONE);
+    forget(this.#held, ABANDONED);
+    const [first] = this.#waiting;
+    return first === waiting && this.#held.size < this.#places;
   }
+}
+
+function forget(present: Set<Presence>, after: number): void {
+  for (const one of present) if (one.seenAt < Date.now() - after) present.delete(one);
 }
 
 /** Of this isolate. */

@@ -6,9 +6,12 @@ import { newObjectKey } from "../objects/keys.ts";
 import type { Multipart, Objects } from "../objects/objects.ts";
 import { type BodyReader, Interrupted } from "./body-reader.ts";
 import { gate } from "./gate.ts";
-import { PartBuffer } from "./part-buffer.ts";
+import { PartBuffer, SMALL } from "./part-buffer.ts";
 import type { Chunk } from "./protocol.ts";
 import { PART_SIZE, type Upload } from "./state.ts";
+
+/** Within the time after which a silent body gives way. Bytes. */
+const LEAST_PACE = 256 * 1024;
 
 /** A running hash, and how many bytes it has seen. */
 export interface RunningHash {
@@ -24,7 +27,7 @@ export class Intake {
   running: RunningHash | null = null;
   readonly #objects: Objects;
   readonly #upload: Upload;
-  readonly #part: PartBuffer;
+  #part = new PartBuffer(PART_SIZE, new Uint8Array(0));
   readonly #chunk: Pick<Chunk, "length" | "range">;
   readonly #body: BodyReader;
   /** The one part that is on its way while the next one fills. It says whether the store still has the upload. */
@@ -42,15 +45,9 @@ export class Intake {
   ) {
     this.#objects = objects;
     this.#upload = upload;
-    this.#part = new PartBuffer(PART_SIZE, upload.loadTail());
     this.#chunk = chunk;
     this.#body = body;
-    const { state } = upload;
-    if (running?.offset === state.offset) this.running = running;
-    // Nothing has left the tail yet: it can be hashed again.
-    else if (state.partCount === 0) {
-      this.running = { hash: createHash(state.algorithm).update(this.#part.bytes), offset: state.offset };
-    }
+    if (running?.offset === upload.state.offset) this.running = running;
   }
 
   /**
@@ -58,8 +55,10 @@ export class Intake {
    * @throws Unavailable when the store fails: then everything up to the last recorded part is kept
    */
   async run(): Promise<End> {
-    if (!this.#part.small) await this.#enter();
+    // Before the tail is loaded: it may be nearly a part.
+    if (this.#upload.tailLength >= SMALL) await this.#enter();
     try {
+      this.#loadTail();
       const end = await this.#readAll();
       if (!(await this.#sending)) return "lost";
       const { algorithm } = this.#upload.state;
@@ -67,6 +66,15 @@ export class Intake {
       return end;
     } finally {
       this.#leave?.();
+    }
+  }
+
+  #loadTail(): void {
+    const { partCount, algorithm, offset } = this.#upload.state;
+    if (this.#upload.tailLength > 0) this.#part = new PartBuffer(PART_SIZE, this.#upload.loadTail());
+    // Nothing has left the tail yet: it can be hashed again.
+    if (this.running === null && partCount === 0) {
+      this.running = { hash: createHash(algorithm).update(this.#part.bytes), offset };
     }
   }
 
@@ -115,10 +123,10 @@ export class Intake {
     }
   }
 
-  /** Waits for a place to hold whole parts in. A client that goes silent there gives way to those who wait. */
+  /** Waits for a place to hold whole parts in. A client that is all but silent there gives way to those who wait. */
   async #enter(): Promise<void> {
     const leave = await gate.enter();
-    const unwatch = this.#body.giveWay(this.#upload.state.stallTimeout, () => gate.crowded);
+    const unwatch = this.#body.giveWay(this.#upload.state.stallTimeout, LEAST_PACE, () => gate.crowded);
     this.#leave = () => {
       unwatch();
       leave();

@@ -4,7 +4,8 @@
  * hold two copies at every step.
  */
 
-const SMALL = 256 * 1024;
+/** What needs no place (gate.ts). Bytes. */
+export const SMALL = 256 * 1024;
 
 export class PartBuffer {
   readonly #capacity: number;
@@ -28,11 +29,6 @@ export class PartBuffer {
   /** Whether `count` more bytes fit into what is allocated. */
   holds(count: number): boolean {
     return this.#length + count <= this.#filling.byteLength;
-  }
-
-  /** Whether it is still small. */
-  get small(): boolean {
-    return this.#filling.byteLength < this.#capacity;
   }
 
   /** What has been gathered: a view, valid until the next push or take. */

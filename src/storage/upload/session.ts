@@ -80,12 +80,11 @@ export class UploadSession extends DurableObject<Env> {
   async close(repository: RepositoryName, digest: Digest, chunk: Chunk | null): Promise<CloseOutcome> {
     return this.#use<CloseOutcome>(repository, digest, chunk, async (upload, body) => {
       const lost = await lostCommit(this.#stores, upload);
-      if (lost !== null) return lost;
       // After the bytes were complete, a body is one that was taken in before.
       const taken =
-        upload.state.phase === "open" && chunk !== null && body !== null
+        lost === null && upload.state.phase === "open" && chunk !== null && body !== null
           ? await this.#takeLast(upload, digest, chunk, body)
-          : null;
+          : lost;
       const outcome = taken ?? (await finish(this.#stores, upload, digest));
       if (outcome.kind === "mismatch") await this.#afterMismatch(upload);
       else if (outcome.kind === "unknown") await this.#discard(upload);
@@ -130,6 +129,7 @@ export class UploadSession extends DurableObject<Env> {
       const body = chunk && new BodyReader(chunk.body);
       const unwatch = body?.giveWay(
         upload?.state.stallTimeout ?? DEFAULT_STALL_TIMEOUT,
+        1,
         () => this.#turns.crowded,
       );
       try {
@@ -142,10 +142,11 @@ export class UploadSession extends DurableObject<Env> {
   }
 
   /** Takes up what was interrupted, then does the work; both count as use of the session. */
-  async #attempt<T>(upload: Upload, work: () => Promise<T>): Promise<T | NotAvailable> {
+  async #attempt<T>(upload: Upload, work: () => Promise<T>): Promise<T | Unknown | NotAvailable> {
     try {
       if (upload.state.phase === "putting") await forgetPut(this.#stores, upload);
       if (upload.state.phase === "reopening") await this.#takeBack(upload);
+      if (upload.state.discarding) return { kind: "unknown" };
       return await work();
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
@@ -242,7 +243,7 @@ export class UploadSession extends DurableObject<Env> {
       log("upload-not-discarded", { error }, "warn");
       return;
     }
-    await this.ctx.storage.deleteAlarm();
-    await this.ctx.storage.deleteAll();
+    // Together: a state without an alarm would stay for ever.
+    await Promise.all([this.ctx.storage.deleteAlarm(), this.ctx.storage.deleteAll()]);
   }
 }

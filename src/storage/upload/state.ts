@@ -138,7 +138,7 @@ export class Upload {
   /** Keeps a tail that has grown, and with it every byte received so far. Writes only the rows that changed. */
   saveTail(tail: Uint8Array, digest: Digest | null): void {
     this.#storage.transactionSync(() => {
-      const firstRow = Math.floor(this.#tailLength / TAIL_ROW_SIZE);
+      const firstRow = Math.floor(this.tailLength / TAIL_ROW_SIZE);
       for (let row = firstRow; row * TAIL_ROW_SIZE < tail.byteLength; row++) {
         // A copy: what is stored would else be the whole buffer behind the view.
         this.#storage.kv.put(tailKey(row), tail.slice(row * TAIL_ROW_SIZE, (row + 1) * TAIL_ROW_SIZE));
@@ -205,14 +205,15 @@ export class Upload {
 
   /** The bytes behind the last full part. */
   loadTail(): Uint8Array {
-    const tail = new Uint8Array(this.#tailLength);
+    const tail = new Uint8Array(this.tailLength);
     for (let start = 0; start < tail.byteLength; start += TAIL_ROW_SIZE) {
       tail.set(this.#storage.kv.get<Uint8Array>(tailKey(start / TAIL_ROW_SIZE)) as Uint8Array, start);
     }
     return tail;
   }
 
-  get #tailLength(): number {
+  /** Bytes behind the last full part. */
+  get tailLength(): number {
     return this.#state.offset - this.#state.partCount * PART_SIZE;
   }
 
