@@ -2,9 +2,9 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import { allHappened, healAll, interleave } from "../support/faults.ts";
+import { healAll, interleave } from "../support/faults.ts";
 import { imageOf, pushImage } from "../support/images.ts";
-import { pullBlob, pushBlob, putManifest, request, sha256, textOf } from "../support/registry.ts";
+import { pullBlob, pushBlob, putManifest, request, sha256, sha512, textOf } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
 import {
   empty,
@@ -56,22 +56,59 @@ describe("a push in the middle of a scrub", () => {
     }
   }
 
-  test("of a large manifest, and of one in its row: what was pushed stays", async () => {
+  test("when the scrub is about to correct the row: a mark of another object stays", async () => {
     await pushImage("a", "latest", "config", []);
     await putManifest("a", "large", LARGE, { "Content-Type": MEDIA_TYPE });
-    const small = imageOf("config", []);
-    await env.BUCKET.put(await keyOfManifest(sha256(LARGE)), "{}");
-    await env.DB.prepare("UPDATE manifests SET content = '{}' WHERE content IS NOT NULL").run();
-    // The scrub has read the row's bytes, and is about to mark it.
-    interleave("DB.query", () => putManifest("a", "latest", small), 2);
-    // The scrub has read the object, and is about to put it aside.
-    interleave("DB.batch", () => putManifest("a", "large", LARGE, { "Content-Type": MEDIA_TYPE }));
-    const page = await limited("manifests:", {});
-    expect(allHappened()).toBe(true);
-    // The push of the large one took the old object for good, as its size is right; so it is found later.
-    expect(page.quarantined.map(({ objectKey }) => objectKey)).not.toContain(null);
-    expect(await textOf(await request("GET", "/v2/a/manifests/latest"))).toBe(JSON.stringify(small));
+    for (const table of ["blobs", "manifests"]) {
+      await env.DB.prepare(`UPDATE ${table} SET size = 3`).run();
+      const row = `${table} SET object_key = 'another ' || object_key, missing_at = 1`;
+      interleave("DB.batch", () => env.DB.prepare(`UPDATE ${row} WHERE object_key IS NOT NULL`).run());
+      const { healed } = await limited(`${table}:`, {});
+      // But for the manifest that is in its row.
+      expect(healed).toHaveLength(table === "blobs" ? 0 : 1);
+      const marked = `SELECT count(*) AS n FROM ${table} WHERE missing_at = 1 AND size = 3`;
+      expect([table, await env.DB.prepare(marked).first("n")]).toEqual([table, 1]);
+    }
   });
+
+  test("of a manifest in its row, when the scrub is about to mark it: what was pushed stays", async () => {
+    const manifest = imageOf("config", []);
+    await pushImage("a", "latest", "config", []);
+    await env.DB.prepare("UPDATE manifests SET content = '{}'").run();
+    // Behind the list and the row's bytes.
+    interleave("DB.query", () => putManifest("a", "latest", manifest), 2);
+    expect((await limited("manifests:", {})).quarantined).toEqual([]);
+    expect(await textOf(await request("GET", "/v2/a/manifests/latest"))).toBe(JSON.stringify(manifest));
+    await expectWell();
+  });
+
+  test("of a large manifest, when the scrub is about to put its object aside: what was pushed stays", async () => {
+    const push = () => putManifest("a", "large", LARGE, { "Content-Type": MEDIA_TYPE });
+    await pushBlob("a", "config");
+    await push();
+    await env.BUCKET.put(await keyOfManifest(sha256(LARGE)), "{}");
+    interleave("DB.batch", push);
+    expect((await limited("manifests:", {})).quarantined).toEqual([]);
+    expect(await textOf(await request("GET", "/v2/a/manifests/large"))).toBe(LARGE);
+    expect(await env.DB.prepare("SELECT count(*) AS n FROM quarantined_objects").first("n")).toBe(0);
+    await expectWell();
+    await expectSound();
+  });
+});
+
+test("another scrub that has given the object to another row meanwhile keeps it there", async () => {
+  const digests = [sha256("one"), sha512("one")] as const;
+  for (const digest of digests)
+    await request("POST", `/v2/a/blobs/uploads/?digest=${digest}`, { body: "one" });
+  await env.BUCKET.delete(await objectKeys());
+  await env.DB.prepare("UPDATE blobs SET missing_at = 1").run();
+  await env.BUCKET.put("blobs/orphan", "one");
+  setVariables({ ORPHAN_AGE: "2s", UPLOAD_EXPIRY: "1s" });
+  await new Promise((resolve) => setTimeout(resolve, 2100));
+  const row = "UPDATE blobs SET object_key = 'blobs/orphan', missing_at = NULL WHERE digest = ?1";
+  interleave("BUCKET.get", () => env.DB.prepare(row).bind(digests[0]).run());
+  expect((await scrubPage({ after: "objects:", rebuild: "true" })).healed).toEqual([]);
+  expect(await pullBlob("a", digests[0])).toBe("one");
 });
 
 describe("a collection in the middle of a scrub", () => {

@@ -224,9 +224,12 @@ describe("an object that no row names", () => {
     await pushImage("a", "latest", "config", [LAYER, "second"]);
     await env.BUCKET.delete(await keyOfBlob(DIGEST));
     await env.BUCKET.put("blobs/orphan", "something else");
+    await env.BUCKET.put("blobs/second", "second");
     await env.BUCKET.put("backups/layer", LAYER);
     const keys = await objectKeys();
+    const key = await keyOfBlob(sha256("second"));
     expect((await scrub(REBUILD)).healed).toEqual([]);
+    expect(await keyOfBlob(sha256("second"))).toBe(key);
     expect(await objectKeys()).toEqual(keys);
   });
 
