@@ -91,3 +91,32 @@ export async function expectSound(): Promise<void> {
   ).all<{ object_key: string }>();
   for (const { object_key } of named.results) expect(keys).toContain(object_key);
 }
+
+/** In an order in which rows can be put in: what is named before what names it. */
+const TABLES = [
+  ...["repositories", "blobs", "repository_blobs", "manifests", "manifest_blobs", "index_manifests", "tags"],
+  ...["pending_objects", "quarantined_objects", "doomed_objects"],
+];
+
+/** All rows, to be put back by {@link restoreRows}: as a database is restored to an older day, beside its bucket. */
+export async function saveRows(): Promise<Map<string, Record<string, unknown>[]>> {
+  const saved = new Map<string, Record<string, unknown>[]>();
+  for (const table of TABLES)
+    saved.set(table, (await env.DB.prepare(`SELECT * FROM ${table}`).all()).results);
+  return saved;
+}
+
+export async function restoreRows(saved: Map<string, Record<string, unknown>[]>): Promise<void> {
+  // Triggers doom what goes: those rows go last.
+  const doomedLast = [...TABLES.slice(0, -1).reverse(), ...TABLES.slice(-1)];
+  for (const table of doomedLast) await env.DB.prepare(`DELETE FROM ${table}`).run();
+  for (const [table, rows] of saved) {
+    for (const row of rows) {
+      const columns = Object.keys(row);
+      const marks = columns.map((_, index) => `?${index + 1}`);
+      await env.DB.prepare(`INSERT INTO ${table} (${columns}) VALUES (${marks})`)
+        .bind(...Object.values(row))
+        .run();
+    }
+  }
+}

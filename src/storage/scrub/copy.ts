@@ -42,7 +42,11 @@ function sourceOf(objects: Objects, key: string, size: number): Source {
   return {
     async pipeTo(writable, { signal }) {
       const writer = writable.getWriter();
-      signal.addEventListener("abort", () => writer.abort(signal.reason).catch(() => {}));
+      // Told by what is thrown below.
+      writer.closed.catch(() => {});
+      signal.addEventListener("abort", () => {
+        writer.abort(signal.reason).catch(() => {});
+      });
       try {
         // What is read is valid during the call only, and who reads the other end may take its time.
         const found = await readObject(objects, key, size, (bytes) => writer.write(bytes.slice()));
