@@ -1,5 +1,6 @@
 /** R2: the one file that calls it. Its retries and its error numbers end here. */
 
+import { log } from "../../log.ts";
 import { algorithmOf, type Digest, hexOf } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
 import { retried } from "../retry.ts";
@@ -45,9 +46,12 @@ export class R2Objects implements Objects {
     if (stored.status === "fulfilled") return "stored";
     const code = codeOf(stored.reason);
     if (code === BAD_DIGEST) return "mismatch";
+    const perhapsBroke = code === null && sent.status === "rejected";
+    if (!perhapsBroke && !isPassing(stored.reason)) throw stored.reason;
+    // A client that hangs up is daily business; a store that fails is not.
+    if (!perhapsBroke) log("object-not-put", { key, error: stored.reason }, "warn");
     // The body has been read, so only the client can try again.
-    if (isPassing(stored.reason) || (code === null && sent.status === "rejected")) return "interrupted";
-    throw stored.reason;
+    return "interrupted";
   }
 
   async put(key: string, bytes: Uint8Array | string): Promise<void> {
