@@ -6,7 +6,7 @@ import { answered, type Client, clientOf } from "../support/client.ts";
 import { streamOf } from "../support/content.ts";
 
 /** How often a request is repeated that is answered 503. */
-const REPETITIONS = 5;
+const REPETITIONS = 10;
 
 /** Milliseconds. */
 const PAUSE = 200;

@@ -94,7 +94,7 @@ async function work(client: Client): Promise<void> {
     repeat(until, 200, () => retag(world, client)),
     repeat(until, 1000, () => collect(world, client)),
     ...(values.faults
-      ? [repeat(until, 1000, () => vandalise(world, client)), repeat(until, 500, () => reset(world, client))]
+      ? [repeat(until, 1000, () => vandalise(world, client)), repeat(until, 2000, () => reset(world, client))]
       : []),
   ]);
 }
