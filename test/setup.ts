@@ -8,10 +8,14 @@ import { forgetIdTokens } from "../src/auth/oidc-access.ts";
 import { forgetIssuers } from "../src/auth/oidc-issuer.ts";
 import { forget } from "../src/auth/passwords.ts";
 import { forgetKeys } from "../src/auth/tokens.ts";
+import { shortenPauses } from "../src/storage/retry.ts";
 import { finishBackground } from "./support/background.ts";
 import { healAll } from "./support/faults.ts";
 import { setVariables } from "./support/settings.ts";
 import { addUser } from "./support/users.ts";
+
+// As many tries as ever; only nobody waits for them.
+shortenPauses(1 / 100);
 
 beforeEach(async () => {
   await finishBackground();

@@ -2,10 +2,10 @@
 
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { RepositoryName } from "../../src/oci/reference.ts";
 import type { Chunk } from "../../src/storage/upload/protocol.ts";
-import { breakAll, healAll } from "../support/faults.ts";
+import { breakAll, breakNext, healAll } from "../support/faults.ts";
 import { measure } from "../support/meter.ts";
 import {
   bytesOf,
@@ -117,6 +117,22 @@ describe("dropping a session whose bytes R2 does not let go of", () => {
       });
     }
   }
+});
+
+describe("a store that refuses a body in the middle", () => {
+  test("is answered 503, and the log says why; a client that hangs up is nothing to log", async () => {
+    const lines: string[] = [];
+    const warn = vi.spyOn(console, "warn").mockImplementation((line) => lines.push(String(line)));
+    const location = await startUpload("a");
+    breakNext("BUCKET.put", "before");
+    expect((await close(location, sha256("hello"), { body: "hello" })).status).toBe(503);
+    expect(lines).toEqual([expect.stringContaining("broken on purpose before BUCKET.put")]);
+    const cut: Chunk = { body: streamOf([bytesOf("hel")], "breaks"), length: 5, range: null };
+    expect((await stubOf(location).close(A, sha256("hello"), cut)).kind).toBe("interrupted");
+    expect(lines).toHaveLength(1);
+    expect((await close(location, sha256("hello"), { body: "hello" })).status).toBe(201);
+    warn.mockRestore();
+  });
 });
 
 describe("a duplicate whose object R2 does not delete", () => {

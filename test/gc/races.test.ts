@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
+import { setDaysAhead } from "../support/clock.ts";
 import { allHappened, breakAll, healAll, interleave } from "../support/faults.ts";
 import { imageOf, indexOf, pushImage } from "../support/images.ts";
 import {
@@ -17,7 +18,10 @@ import {
 import { setVariables } from "../support/settings.ts";
 import { age, collect, collected, expectSound, objectKeys, sweep } from "./support.ts";
 
-afterEach(expectSound);
+afterEach(async () => {
+  setDaysAhead(0);
+  await expectSound();
+});
 
 /** What a run over all that {@link fillWithGarbage} leaves makes of each call, at the least. */
 const CALLS_OF_A_RUN = { "DB.query": 12, "DB.batch": 2, "BUCKET.delete": 1, "BUCKET.list": 1 };
@@ -67,20 +71,20 @@ describe("collection in the middle of a manifest push, and the other way round",
     else expect(response.status).toBe(400);
   }
 
-  for (const call of ["DB.query", "DB.batch"] as const) {
-    test(`a whole run before the push's ${call}`, async () => {
-      for (const content of ["config", "layer"]) await pushBlob("a", content);
-      await age(2);
-      interleave(call, () => collect());
-      await expectWhole(await putManifest("a", "latest", imageOf("config", ["layer"])));
-    });
-  }
-
-  test("a whole run between the push's check and its write", async () => {
+  /** A push's calls: it looks at what it names, and writes; what is too large for a row becomes an object between. */
+  const STEPS: [call: string, first: number, padding: string][] = [
+    ["DB.batch", 0, ""],
+    ["DB.batch", 1, ""],
+    ["BUCKET.put", 0, "x".repeat(1_000_001)],
+    ["DB.batch", 1, "x".repeat(1_000_001)],
+  ];
+  test.each(STEPS)("a whole run before the push's %s, after %i others", async (call, first, padding) => {
     for (const content of ["config", "layer"]) await pushBlob("a", content);
     await age(2);
-    interleave("DB.batch", async () => interleave("DB.batch", () => collect()));
-    const response = await putManifest("a", "latest", imageOf("config", ["layer"]));
+    interleave(call, () => collect(), first);
+    const response = await putManifest("a", "latest", imageOf("config", ["layer"], { padding }));
+    // The run was in the middle of it, and not in what is asked next.
+    expect(allHappened()).toBe(true);
     expect(response.status).toBe(400);
     await expectWhole(response);
   });
@@ -185,6 +189,48 @@ describe("uploads around a collection", () => {
     expect((await putManifest("a", "latest", imageOf("config", ["new layer"]))).status).toBe(201);
     await collect();
     expect(await pullBlob("a", sha256("new layer"))).toBe("new layer");
+  });
+});
+
+describe("an object that looks like the rest of a crash", () => {
+  test("is committed before each DB.query of the run that finds it: it is a blob, or it is refused", async () => {
+    const kept = await pushImage("kept", "latest", "config", ["layer"]);
+    let forced = 0;
+    let found = 0;
+    for (; ; forced++) {
+      setDaysAhead(0);
+      const content = `late ${forced}`;
+      const location = await startUpload("a");
+      await patch(location, content);
+      breakAll("DB.batch", "before");
+      expect((await close(location, sha256(content))).status).toBe(503);
+      healAll();
+      // The object is old, and no row names it.
+      setDaysAhead(3);
+      let response: Response | undefined;
+      interleave(
+        "DB.query",
+        async () => {
+          response = await close(location, sha256(content));
+        },
+        forced,
+      );
+      const { taken } = await collect();
+      if (response === undefined) break;
+      found += taken.orphans.count;
+      setDaysAhead(0);
+      // All that is doomed goes.
+      await sweep();
+      const expected = response.status === 201 ? content : "status 404";
+      expect(await pullBlob("a", sha256(content))).toBe(expected);
+      await expectSound();
+    }
+    healAll();
+    expect(forced).toBeGreaterThanOrEqual(CALLS_OF_A_RUN["DB.query"] - 2);
+    // Some commits came too late, and some in time.
+    expect(found).toBeGreaterThan(0);
+    expect(found).toBeLessThan(forced);
+    expect((await request("GET", `/v2/kept/manifests/${kept}`)).status).toBe(200);
   });
 });
 

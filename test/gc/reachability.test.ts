@@ -167,12 +167,25 @@ describe("untagged manifests", () => {
   test("go at their age when the policy says so, with their blobs; tagged ones stay", async () => {
     setVariables({ UNTAGGED_MANIFESTS: "7d" });
     const old = await pushImage("a", "latest", "config", []);
+    // It is not the push that counts, but the moment that the tag left.
+    await age(30);
     await pushImage("a", "latest", "config", ["layer"]);
     await age(6);
     expect(await collected()).toEqual({});
     await age(2);
     expect(await collected()).toEqual({ manifests: 1 });
     expect([await has("a", old), await has("a", "latest")]).toEqual([false, true]);
+  });
+
+  test("whose tag was deleted long after the push count from then on", async () => {
+    setVariables({ UNTAGGED_MANIFESTS: "7d" });
+    await pushImage("a", "latest", "config", []);
+    await age(30);
+    await deleteManifest("a", "latest");
+    await age(6);
+    expect(await collected()).toEqual({});
+    await age(2);
+    expect(await collected()).toEqual({ manifests: 1 });
   });
 
   test("HEAD keeps one for a push that found it", async () => {

@@ -1,38 +1,80 @@
-/** Requests of the soak. A 500 ends it: it is a bug whatever else happens. */
+/** Requests of the soak. A 500 ends it: it is a bug whatever else happens. What is answered 503 is asked again. */
+
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { answered, type Client, clientOf } from "../support/client.ts";
 import { streamOf } from "../support/content.ts";
 
-/** @param authorization the header */
-export function clientAt(origin: string, authorization: string): Client {
+/** How often a request is repeated that is answered 503. */
+const REPETITIONS = 10;
+
+/** Milliseconds. */
+const PAUSE = 200;
+
+/**
+ * @param authorization the header
+ * @param onRefusal told of every 503
+ */
+export function clientAt(origin: string, authorization: string, onRefusal: () => void): Client {
   return clientOf(async (method, path, init = {}) => {
-    const response = await fetch(`${origin}${path}`, {
+    for (let before = 0; ; before++) {
+      const response = await ask(method, path, init);
+      if (response.status !== 503) return response;
+      onRefusal();
+      // An upload is begun anew instead: see `upload`.
+      if (before === REPETITIONS || isUpload(method, path)) return response;
+      await response.body?.cancel();
+      await sleep(PAUSE);
+    }
+  });
+
+  async function ask(method: string, path: string, init: RequestInit): Promise<Response> {
+    const sent = fetch(`${origin}${path}`, {
       ...init,
       method,
       headers: { ...init.headers, Authorization: authorization },
       // Node asks for it with a body that is a stream.
       ...(init.body instanceof ReadableStream ? { duplex: "half" } : {}),
     } as RequestInit);
+    const response = await sent.catch((error) => {
+      // Who answers before it has read a whole body may have the connection cut: the client begins anew as well.
+      if (isUpload(method, path) && init.signal?.aborted !== true) return new Response(null, { status: 503 });
+      throw new Error(`${method} ${path} had no answer`, { cause: error });
+    });
     if (response.status === 500) throw new Error(`${method} ${path} answered 500: ${await response.text()}`);
     return response;
-  });
+  }
 }
 
-/** Uploads as docker does: POST, one PATCH of unknown length, empty PUT. Or as containerd does: POST, PUT. */
+function isUpload(method: string, path: string): boolean {
+  return /^(PATCH|PUT)$/.test(method) && path.includes("/blobs/uploads/");
+}
+
+/**
+ * Uploads as docker does: POST, one PATCH of unknown length, empty PUT. Or as containerd does: POST, PUT. A failure
+ * in the middle begins it anew, as docker does.
+ * @param onStart told of each session
+ */
 export async function upload(
   client: Client,
   repository: string,
   digest: string,
   bytes: Buffer,
   chunked: boolean,
+  onStart: (location: string) => void = () => {},
 ): Promise<void> {
-  const location = await client.startUpload(repository);
-  if (chunked) {
-    await answered([202], client.patch(location, streamOf(piecesOf(bytes))), `PATCH ${location}`);
-    await answered([201], client.close(location, digest), `PUT ${location}`);
-  } else {
-    const body = new Uint8Array(bytes);
-    await answered([201], client.close(location, digest, { body }), `PUT ${location}`);
+  for (let before = 0; ; before++) {
+    const location = await client.startUpload(repository);
+    onStart(location);
+    const statuses = [before === REPETITIONS ? 201 : 503, 201];
+    if (chunked) {
+      const patched = client.patch(location, streamOf(piecesOf(bytes)));
+      const { status } = await answered([202, statuses[0] as number], patched, `PATCH ${location}`);
+      if (status === 503) continue;
+    }
+    const init = chunked ? {} : { body: new Uint8Array(bytes) };
+    const { status } = await answered(statuses, client.close(location, digest, init), `PUT ${location}`);
+    if (status === 201) return;
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * `npm run soak -- [--seconds 120]`: pushers, pullers, deleters and retaggers at work on a registry that collects
- * garbage every second. Nothing that was acknowledged may be lost, and nothing that was given up may stay.
+ * `npm run soak -- [--seconds 120] [--faults [--seed 7]]`: pushers, pullers, deleters and retaggers at work on a
+ * registry that collects garbage every second. Nothing that was acknowledged may be lost, and nothing that was given
+ * up may stay. With faults, one call in fifty of every store fails, objects vanish, and upload sessions are reset.
  */
 
 import { randomBytes } from "node:crypto";
@@ -16,7 +17,7 @@ import { ROOT } from "../e2e/support/registry.ts";
 import { Service } from "../e2e/support/service.ts";
 import type { Client } from "../support/client.ts";
 import { clientAt } from "./client.ts";
-import { collect, pull, push, remove, repeat, retag } from "./workers.ts";
+import { collect, pull, push, remove, repeat, reset, retag, vandalise } from "./workers.ts";
 import { World } from "./world.ts";
 
 /** Seconds. */
@@ -24,7 +25,18 @@ const GRACE_PERIOD = 6;
 const UPLOAD_EXPIRY = 20;
 const ORPHAN_AGE = 25;
 
-const { values } = parseArgs({ options: { seconds: { type: "string", default: "120" } } });
+/** Of how many calls one fails. */
+const ONE_IN = 50;
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "120" },
+    faults: { type: "boolean", default: false },
+    seed: { type: "string", default: String(Math.floor(Math.random() * 1_000_000)) },
+  },
+});
+const seed = Number(values.seed);
+if (!Number.isInteger(seed)) throw new Error("--seed wants a whole number");
 const seconds = Number(values.seconds);
 if (!(seconds >= 5 && seconds <= 3600)) throw new Error("--seconds wants a number from 5 to 3600");
 
@@ -36,19 +48,27 @@ const variables = [
   `GRACE_PERIOD:${GRACE_PERIOD}s`,
   `UPLOAD_EXPIRY:${UPLOAD_EXPIRY}s`,
   `ORPHAN_AGE:${ORPHAN_AGE}s`,
+  "DELETED_BYTES_KEPT:0",
 ];
+/** The registry's own entry, or one whose bindings fail. */
+const entry = values.faults ? [join(import.meta.dirname, "worker.ts")] : [];
 const service = new Service(
   "npm",
-  ["start", "--", ...variables.flatMap((variable) => ["--var", variable])],
+  ["start", "--", ...entry, ...variables.flatMap((variable) => ["--var", variable])],
   join(workspace, "registry.log"),
   { cwd: ROOT, env: { PORT: String(port), BERTH_STATE: state, BERTH_ADMIN_PASSWORD: password } },
 );
 const world = new World();
 let failed = true;
 try {
-  const client = clientAt(`http://127.0.0.1:${port}`, `Basic ${btoa(`admin:${password}`)}`);
+  const client = clientAt(`http://127.0.0.1:${port}`, `Basic ${btoa(`admin:${password}`)}`, () => {
+    world.counts.refusals++;
+  });
   await service.ready(async () => (await client.send("GET", "/v2/")).ok);
+  if (values.faults) console.log(`one call in ${ONE_IN} fails: --seed ${seed}`);
+  await setFaults(client, ONE_IN);
   await work(client);
+  await setFaults(client, 0);
   await settle(client);
   await service.stop();
   const left = await inspect();
@@ -73,7 +93,15 @@ async function work(client: Client): Promise<void> {
     ...Array.from({ length: 2 }, () => repeat(until, 50, () => remove(world, client))),
     repeat(until, 200, () => retag(world, client)),
     repeat(until, 1000, () => collect(world, client)),
+    ...(values.faults
+      ? [repeat(until, 1000, () => vandalise(world, client)), repeat(until, 2000, () => reset(world, client))]
+      : []),
   ]);
+}
+
+/** @param oneIn of how many calls one fails; 0 for none */
+async function setFaults(client: Client, oneIn: number): Promise<void> {
+  if (values.faults) await client.expect([200], "POST", `/soak/faults?one-in=${oneIn}&seed=${seed}`);
 }
 
 /** Everything that lives pulls whole; then time passes, and collection takes what is left. */
@@ -99,7 +127,8 @@ async function inspect(): Promise<{ objects: number; dangling: number; orphans: 
   const objects = new Set<string>();
   for (let cursor: string | undefined, more = true; more; ) {
     const page = await env.BUCKET.list({ cursor });
-    for (const { key } of page.objects) objects.add(key);
+    // Whose bucket it is says an object that no row names.
+    for (const { key } of page.objects) if (!key.startsWith("registry/")) objects.add(key);
     more = page.truncated;
     cursor = page.cursor;
   }
@@ -132,7 +161,10 @@ function complaints(left: { objects: number; dangling: number; orphans: number }
     [left.dangling > 0, "rows without an object"],
     [left.orphans > 0, "objects without a row"],
     [left.objects !== needed, `${left.objects} objects are left, ${needed} are needed`],
-    [collections.failures > 0, "collections failed"],
+    // A store that fails four times in a row ends a run; the next one goes on.
+    [collections.failures > (values.faults ? 2 : 0), "collections failed"],
+    [values.faults && (counts.refusals === 0 || counts.vanished === 0), "hardly anything was broken"],
+    [!values.faults && counts.refusals > 0, "something was answered 503"],
     [collections.runs < seconds / 10 || collections.objects === 0, "hardly anything was collected"],
     [counts.pushes === 0 || counts.pulls === 0, "hardly anything was pushed or pulled"],
     [counts.tooSlow > counts.pushes, "most pushes were too slow to prove anything"],
@@ -147,6 +179,7 @@ function print(left: { objects: number; dangling: number; orphans: number }): vo
       `${seconds} s: ${counts.pushes} pushes (${counts.skipped} blobs found, ${counts.mounts} mounted, ${counts.aborts} uploads aborted, ${counts.tooSlow} pushes too slow),`,
       `${counts.pulls} pulls, ${counts.retags} retags, ${counts.deletions} deletions`,
       `${collections.runs} collections: ${collections.objects} objects deleted, ${collections.bytes} bytes reclaimed, ${collections.failures} failed`,
+      `${counts.refusals} answers 503, ${counts.vanished} objects vanished, ${counts.resets} sessions reset, ${counts.overtaken} pushes refused because of what had vanished`,
       `left: ${world.images.size} images, ${left.objects} objects, ${left.dangling} dangling rows, ${left.orphans} orphans`,
       `losses: ${world.losses.length}`,
     ].join("\n"),

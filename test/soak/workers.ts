@@ -35,6 +35,13 @@ export async function push(world: World, client: Client, vouched: number): Promi
     world.counts.pushes++;
     const blobs = [config, ...layers].map(({ digest }) => digest);
     world.images.add({ repository, digest: sha256(text), text, blobs, users: 0 });
+  } else if (
+    world.wasMissing(
+      [config, ...layers].map(({ digest }) => digest),
+      began,
+    )
+  ) {
+    world.counts.overtaken++;
   } else if (Date.now() - began > vouched) {
     world.counts.tooSlow++;
   } else {
@@ -65,13 +72,20 @@ async function provide(
     world.counts.aborts++;
     await abandon(client, repository, bytes);
   }
-  await upload(client, repository, digest, bytes, Math.random() < 0.5);
+  let session = "";
+  await upload(client, repository, digest, bytes, Math.random() < 0.5, (location) => {
+    world.sessions.delete(session);
+    session = location;
+    world.sessions.add(session);
+  });
+  world.sessions.delete(session);
 }
 
 /** Pulls a live image whole, and hashes it. */
 export async function pull(world: World, client: Client, image = world.pick()): Promise<void> {
   if (image === null) return;
   image.users++;
+  const began = Date.now();
   try {
     const manifest = await client.send("GET", `/v2/${image.repository}/manifests/${image.digest}`);
     const text = await manifest.text();
@@ -80,7 +94,8 @@ export async function pull(world: World, client: Client, image = world.pick()): 
     }
     for (const digest of image.blobs) {
       const blob = await client.send("GET", `/v2/${image.repository}/blobs/${digest}`);
-      const bytes = new Uint8Array(await blob.arrayBuffer());
+      const bytes = new Uint8Array(await blob.arrayBuffer().catch(() => new ArrayBuffer(0)));
+      if (world.wasMissing([digest], began)) continue;
       if (blob.status !== 200 || sha256(bytes) !== digest) {
         return world.lose(`blob ${image.repository}@${digest} of ${image.digest}: ${blob.status}`);
       }
@@ -96,7 +111,10 @@ export async function remove(world: World, client: Client): Promise<void> {
   const image = world.images.size > FEW_IMAGES ? world.pick() : null;
   if (image === null) return;
   world.images.delete(image);
-  await client.expect([202], "DELETE", `/v2/${image.repository}/manifests/${image.digest}`);
+  // Asked again, it may be gone already.
+  const path = `/v2/${image.repository}/manifests/${image.digest}`;
+  const { status } = await client.expect([202, 404], "DELETE", path);
+  if (status === 404 && world.counts.refusals === 0) world.lose(`${path} before it was deleted`);
   world.counts.deletions++;
 }
 
@@ -106,7 +124,9 @@ export async function retag(world: World, client: Client): Promise<void> {
   if (image === null) return;
   await withImage(image, async () => {
     const { repository, text } = image;
+    const began = Date.now();
     const pushed = client.putManifest(repository, anyTag(), text, { "Content-Type": OCI_MANIFEST });
+    if ((await pushed).status === 400 && world.wasMissing(image.blobs, began)) return;
     await answered([201], pushed, `PUT ${repository}@${image.digest}`);
     world.counts.retags++;
   });
@@ -134,6 +154,42 @@ export async function collect(world: World, client: Client): Promise<void> {
   world.collections.objects += report.objectsDeleted;
   for (const { bytes } of Object.values(report.taken)) world.collections.bytes += bytes;
   if (report.outcome === "failed") world.collections.failures++;
+}
+
+/**
+ * An object vanishes from under a live image. Until it is pushed again, the registry may say that it is not there,
+ * and nothing worse; one push, in any of its repositories, heals all images that share it.
+ */
+export async function vandalise(world: World, client: Client): Promise<void> {
+  const image = world.pick();
+  const digest = image?.blobs[Math.floor(Math.random() * image.blobs.length)];
+  const bytes = digest === undefined ? null : world.bytesOf(digest);
+  if (image === null || digest === undefined || bytes === null) return;
+  await withImage(image, async () => {
+    world.vanish(digest);
+    await client.expect([200], "POST", `/soak/vanish?digest=${digest}`);
+    const path = `/v2/${image.repository}/blobs/${digest}`;
+    // 200 when somebody else has pushed it meanwhile.
+    for (const method of ["GET", "HEAD"]) {
+      const response = await client.expect([200, 404], method, path);
+      await response.arrayBuffer().catch(() => {});
+    }
+    await upload(client, image.repository, digest, bytes, Math.random() < 0.5);
+    world.heal(digest);
+    for (const sharing of [...world.images].filter(({ blobs }) => blobs.includes(digest))) {
+      if (sharing === image || sharing.users === 0) await pull(world, client, sharing);
+    }
+  });
+}
+
+/** The Durable Object of an upload is reset, wherever that stands. */
+export async function reset(world: World, client: Client): Promise<void> {
+  const session = choose([...world.sessions])
+    ?.split("/")
+    .at(-1);
+  if (session === undefined) return;
+  world.counts.resets++;
+  await client.expect([200], "POST", `/soak/reset?session=${session}`);
 }
 
 /** Repeats `round` until `until` (milliseconds since the epoch), with a pause between. */

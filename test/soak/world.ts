@@ -32,9 +32,18 @@ export class World {
     mounts: 0,
     skipped: 0,
     tooSlow: 0,
+    overtaken: 0,
+    vanished: 0,
+    resets: 0,
+    refusals: 0,
   };
   readonly collections = { runs: 0, objects: 0, bytes: 0, failures: 0 };
+  /** Sessions that are being uploaded to. The oldest go first. */
+  readonly sessions = new Set<string>();
+  /** Digest → when its object was last missing: until then, or still (Infinity). Milliseconds since the epoch. */
+  readonly #missing = new Map<string, number>();
   readonly #contents = new Map<string, Buffer>();
+  readonly #byDigest = new Map<string, Buffer>();
   #configs = 0;
 
   /** A live image that nobody else works on; null when there is none. */
@@ -55,7 +64,30 @@ export class World {
   /** A config that no image had before: so no manifest is pushed twice. */
   newConfig(): { digest: string; bytes: Buffer } {
     const bytes = Buffer.from(`config ${++this.#configs}`);
-    return { digest: sha256(bytes), bytes };
+    const digest = sha256(bytes);
+    this.#byDigest.set(digest, bytes);
+    return { digest, bytes };
+  }
+
+  /** An object is about to vanish: of its digest anything may be said, until it is healed. */
+  vanish(digest: string): void {
+    this.counts.vanished++;
+    this.#missing.set(digest, Number.POSITIVE_INFINITY);
+  }
+
+  /** It was pushed again: from now on everybody has it. */
+  heal(digest: string): void {
+    this.#missing.set(digest, Date.now());
+  }
+
+  /** Whether one of these was missing at any time since `time`. Milliseconds since the epoch. */
+  wasMissing(digests: string[], time: number): boolean {
+    return digests.some((digest) => (this.#missing.get(digest) ?? 0) >= time);
+  }
+
+  /** The bytes of a content that was made here. */
+  bytesOf(digest: string): Buffer | null {
+    return this.#byDigest.get(digest) ?? null;
   }
 
   lose(what: string): void {
@@ -68,6 +100,7 @@ export class World {
     if (bytes === undefined) {
       bytes = Buffer.alloc(length, seed);
       this.#contents.set(seed, bytes);
+      this.#byDigest.set(sha256(bytes), bytes);
     }
     return { digest: sha256(bytes), bytes };
   }

@@ -1,7 +1,7 @@
 /** Breaks a binding on purpose: a call fails before it is made, or after it was made with its answer lost. */
 
 /** "never" lets a call pass. */
-type When = "before" | "after" | "never";
+export type When = "before" | "after" | "never";
 
 const faults = new Map<string, When[]>();
 
@@ -27,6 +27,86 @@ export function breakAlways(call: string, when: Exclude<When, "never">): void {
 }
 
 const broken = new Map<string, When>();
+
+/** A call of a binding, as a recording has it. */
+export interface Call {
+  /** "DB.query", "DB.batch", "BUCKET.put", "UPLOADS.append" … */
+  name: string;
+  /** Of the database: the statements, their white space made even. */
+  statements: string[];
+  /** Whether it carries a request's body, which is gone with the call: only the client can send it again. */
+  carriesBody: boolean;
+}
+
+let recording: Call[] | null = null;
+let planned: { index: number; when: Exclude<When, "never">; lasting: boolean } | null = null;
+/** The call that fails until {@link mend}. */
+let failing: { identity: string; when: Exclude<When, "never"> } | null = null;
+
+/** Begins a recording of all calls. @returns the list that they will be in, in their order */
+export function recordCalls(): Call[] {
+  const calls: Call[] = [];
+  recording = calls;
+  return calls;
+}
+
+/**
+ * Lets one call of the recording that begins now fail.
+ * @param index which one
+ * @param lasting whether its repetitions fail as well, until {@link mend}
+ * @returns the recording
+ */
+export function breakCall(index: number, when: Exclude<When, "never">, lasting: boolean): Call[] {
+  planned = { index, when, lasting };
+  return recordCalls();
+}
+
+/** The calls that have failed and were not repeated yet, where each fails once; null where none does. */
+let failedOnce: { when: Exclude<When, "never">; calls: Set<string> } | null = null;
+
+/** Lets every call fail once, until {@link healAll}: it is the next one that passes, its repetition. @returns as {@link breakCall} */
+export function breakEveryCall(when: Exclude<When, "never">): Call[] {
+  failedOnce = { when, calls: new Set() };
+  return recordCalls();
+}
+
+/** Lets what {@link breakCall} broke work again. */
+export function mend(): void {
+  failing = null;
+}
+
+/** Whether the call that {@link breakCall} means has come. */
+export function wasBroken(): boolean {
+  return planned === null;
+}
+
+function noteCall(call: Call): When | null {
+  const index = recording === null ? -1 : recording.push(call) - 1;
+  const identity = [call.name, ...call.statements].join("\n");
+  if (planned?.index === index) {
+    const { when, lasting } = planned;
+    planned = null;
+    if (lasting) failing = { identity, when };
+    return when;
+  }
+  if (failedOnce !== null) {
+    const { when, calls } = failedOnce;
+    if (!calls.has(identity)) {
+      calls.add(identity);
+      return when;
+    }
+    // Only the client can repeat what carries a body, and with it comes all that led there.
+    if (!call.carriesBody) calls.delete(identity);
+  }
+  return failing?.identity === identity ? failing.when : null;
+}
+
+let roll: (() => When) | null = null;
+
+/** Lets every call take its chances: `next` says what becomes of it. Null ends that. */
+export function breakAtRandom(next: (() => When) | null): void {
+  roll = next;
+}
 
 /** As in src/storage/retry.ts: a call and its repetitions. */
 export const TRIES = 4;
@@ -75,15 +155,26 @@ export function healAll(): void {
   faults.clear();
   broken.clear();
   pauses.clear();
+  recording = null;
+  planned = null;
+  failing = null;
+  failedOnce = null;
 }
 
 /** Runs a binding's call through its faults. */
-export async function throughFaults<T>(call: string, run: () => Promise<T>): Promise<T> {
-  const when = faults.get(call)?.shift() ?? broken.get(call);
+export async function throughFaults<T>(
+  call: string,
+  run: () => Promise<T>,
+  { statements = [], carriesBody = false }: Partial<Call> = {},
+): Promise<T> {
+  const chosen = noteCall({ name: call, statements, carriesBody });
+  const when = chosen ?? faults.get(call)?.shift() ?? broken.get(call) ?? roll?.();
   await pauses.get(call)?.();
-  if (when === "before") throw new Error(`broken on purpose before ${call}`);
+  // R2 numbers its errors; this one is an internal error.
+  const code = call.startsWith("BUCKET.") ? " (10001)" : "";
+  if (when === "before") throw new Error(`broken on purpose before ${call}${code}`);
   const result = await run();
-  if (when === "after") throw new Error(`broken on purpose after ${call}`);
+  if (when === "after") throw new Error(`broken on purpose after ${call}${code}`);
   return result;
 }
 

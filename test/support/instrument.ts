@@ -18,34 +18,42 @@ function override<T extends object>(target: T, members: Partial<Record<keyof T, 
   });
 }
 
-const originals = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
+const originals = new WeakMap<D1PreparedStatement, { statement: D1PreparedStatement; sql: string }>();
 
 function database(db: D1Database): D1Database {
   return override(db, {
-    prepare: (query: string) => statement(db, db.prepare(query)),
-    batch: (statements: D1PreparedStatement[]) =>
-      throughFaults("DB.batch", async () => {
-        const results = await db.batch(statements.map((one) => originals.get(one) ?? one));
+    prepare: (query: string) => statement(db.prepare(query), evenSpace(query)),
+    batch: (statements: D1PreparedStatement[]) => {
+      const run = async () => {
+        const results = await db.batch(statements.map((one) => originals.get(one)?.statement ?? one));
         countD1(results);
         return results;
-      }),
+      };
+      const texts = statements.map((one) => originals.get(one)?.sql ?? "");
+      return throughFaults("DB.batch", run, { statements: texts });
+    },
   });
 }
 
-function statement(db: D1Database, original: D1PreparedStatement): D1PreparedStatement {
-  const all = () =>
-    throughFaults("DB.query", async () => {
-      const result = await original.all();
-      countD1([result]);
-      return result;
-    });
+/** A statement's text, as it is compared: however its source is indented. */
+export function evenSpace(sql: string): string {
+  return sql.replace(/\s+/g, " ").trim();
+}
+
+function statement(original: D1PreparedStatement, sql: string): D1PreparedStatement {
+  const run = async () => {
+    const result = await original.all();
+    countD1([result]);
+    return result;
+  };
+  const all = () => throughFaults("DB.query", run, { statements: [sql] });
   const wrapped = override(original, {
-    bind: (...values: unknown[]) => statement(db, original.bind(...values)),
+    bind: (...values: unknown[]) => statement(original.bind(...values), sql),
     all,
     run: all,
     first: async () => (await all()).results[0] ?? null,
   });
-  originals.set(wrapped, original);
+  originals.set(wrapped, { statement: original, sql });
   return wrapped;
 }
 
@@ -55,7 +63,7 @@ function r2<A extends unknown[], R>(
 ): (...args: A) => Promise<R> {
   return (...args) => {
     countR2(method);
-    return throughFaults(`BUCKET.${method}`, () => call(...args));
+    return throughFaults(`BUCKET.${method}`, () => call(...args), { carriesBody: args.some(isBody) });
   };
 }
 
@@ -96,9 +104,15 @@ function namespace(original: Env["UPLOADS"]): Env["UPLOADS"] {
           if (typeof value !== "function") return value;
           return (...args: unknown[]) => {
             costs.durableObjects++;
-            return Reflect.apply(value, target, args);
+            const call = () => Promise.resolve(Reflect.apply(value, target, args));
+            return throughFaults(`UPLOADS.${String(key)}`, call, { carriesBody: args.some(isBody) });
           };
         },
       }),
   });
+}
+
+/** A body, or a chunk that has one. */
+function isBody(value: unknown): boolean {
+  return value instanceof ReadableStream || (value as { body?: unknown } | null)?.body !== undefined;
 }

@@ -47,9 +47,12 @@ export class R2Objects implements Objects {
     if (stored.status === "fulfilled") return "stored";
     const code = codeOf(stored.reason);
     if (code === BAD_DIGEST) return "mismatch";
+    const perhapsBroke = code === null && sent.status === "rejected";
+    if (!perhapsBroke && !isPassing(stored.reason)) throw stored.reason;
+    // A client that hangs up is daily business; a store that fails is not.
+    if (!perhapsBroke) log("object-not-put", { key, error: stored.reason }, "warn");
     // The body has been read, so only the client can try again.
-    if (isPassing(stored.reason) || (code === null && sent.status === "rejected")) return "interrupted";
-    throw stored.reason;
+    return "interrupted";
   }
 
   async put(key: string, bytes: Uint8Array | string): Promise<void> {

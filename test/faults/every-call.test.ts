@@ -1,0 +1,208 @@
+/**
+ * Every call of the database, the bucket and the upload sessions fails: each once, and each until the registry gives
+ * up; before it is made, and after it was made with its answer lost. Which calls there are is recorded, not listed.
+ */
+
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { forgetKeys } from "../../src/auth/tokens.ts";
+import { collectGarbage } from "../../src/gc/collect.ts";
+import { forgetMigrated } from "../../src/routes/unavailable.ts";
+import r2 from "../../src/storage/objects/r2.ts?raw";
+import door from "../../src/storage/upload/client.ts?raw";
+import { expectSound, objectKeys } from "../gc/support.ts";
+import { setDaysAhead } from "../support/clock.ts";
+import { breakCall, breakEveryCall, type Call, healAll, recordCalls, wasBroken } from "../support/faults.ts";
+import { digestOfManifest, imageOf } from "../support/images.ts";
+import { putManifest, request, sha256, textOf } from "../support/registry.ts";
+import { setVariables } from "../support/settings.ts";
+import { STATEMENTS } from "../support/statements.ts";
+import { PatientClient } from "./patient-client.ts";
+import { type Kept, SCENARIOS, type Scenario } from "./scenarios.ts";
+
+const log: string[] = [];
+
+beforeEach(() => {
+  log.length = 0;
+  for (const level of ["info", "warn", "error"] as const) {
+    vi.spyOn(console, level).mockImplementation((line) => log.push(String(line)));
+  }
+});
+afterEach(() => vi.restoreAllMocks());
+
+/** All that was called by what was played. */
+const met = new Set<string>();
+
+/** Null: nothing fails. */
+type Fault =
+  | { kind: "each call fails once"; when: "before" | "after" }
+  | { kind: "one call fails for ever"; when: "before" | "after"; index: number }
+  | null;
+
+let plays = 0;
+
+interface Played {
+  calls: Call[];
+  kept: Kept;
+  client: PatientClient;
+}
+
+function begin(fault: Fault): Call[] {
+  if (fault === null) return recordCalls();
+  return fault.kind === "each call fails once"
+    ? breakEveryCall(fault.when)
+    : breakCall(fault.index, fault.when, true);
+}
+
+/** Plays a scenario with a fault in it, or without one. */
+async function play(scenario: Scenario, fault: Fault, prepared: Prepared | null = null): Promise<Played> {
+  const { id, known } = prepared ?? (await prepare(scenario));
+  forgetKeys();
+  forgetMigrated();
+  setDaysAhead(scenario.wait ?? 0);
+  const client = new PatientClient(log);
+  const calls = begin(fault);
+  try {
+    const kept = await scenario.play(client, id, known);
+    if (!wasBroken()) client.complain("the call never came");
+    return { calls: [...calls], kept, client };
+  } finally {
+    healAll();
+    setVariables();
+    setDaysAhead(0);
+  }
+}
+
+interface Prepared {
+  id: string;
+  known: string;
+}
+
+async function prepare(scenario: Scenario): Promise<Prepared> {
+  const id = String(++plays);
+  return { id, known: (await scenario.prepare?.(id)) ?? "" };
+}
+
+/** What was acknowledged is there, to the byte. @returns what is not */
+async function missing({ name, blobs = [], manifests = [] }: Kept): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const blob of blobs) {
+    const response = await request("GET", `/v2/${name}/blobs/${sha256(blob)}`);
+    if (sha256(new Uint8Array(await response.arrayBuffer())) !== sha256(blob))
+      wrong.push(`${name}'s ${blob}`);
+  }
+  for (const manifest of manifests) {
+    const response = await request("GET", `/v2/${name}/manifests/${digestOfManifest(manifest)}`);
+    if ((await textOf(response)) !== JSON.stringify(manifest)) wrong.push(`a manifest of ${name}`);
+  }
+  return wrong.map((what) => `lost: ${what}`);
+}
+
+/** Makes a manifest of what was kept, so that no collection may take it. @returns the paths that must answer 200 from then on */
+async function hold({ name, blobs = [], manifests = [] }: Kept): Promise<string[]> {
+  if (blobs.length > 0) {
+    const [config = "", ...layers] = blobs;
+    const response = await putManifest(name, "held", imageOf(config, layers));
+    if (response.status !== 201) throw new Error(`what ${name} has cannot be held: ${response.status}`);
+  }
+  return [
+    ...blobs.map((blob) => `/v2/${name}/blobs/${sha256(blob)}`),
+    ...manifests.map((manifest) => `/v2/${name}/manifests/${digestOfManifest(manifest)}`),
+  ];
+}
+
+/** Time passes, and collection takes what nothing needs: then every object is named by a row. */
+async function settle(): Promise<void> {
+  await env.DB.prepare("UPDATE gc_state SET lease_expires_at = 1").run();
+  for (const days of [10, 20, 30]) {
+    setDaysAhead(days);
+    const report = await collectGarbage(env, { dryRun: false, force: true });
+    expect([report?.error, report?.unfinished]).toEqual([null, []]);
+  }
+  setDaysAhead(0);
+  await expectSound();
+  const rows = await env.DB.prepare(
+    "SELECT object_key FROM blobs UNION ALL SELECT object_key FROM manifests WHERE object_key IS NOT NULL",
+  ).all<{ object_key: string }>();
+  expect(await objectKeys()).toEqual(rows.results.map(({ object_key }) => object_key).sort());
+}
+
+/** As many as the rehearsal had calls, and each once more for all of them. */
+function faultsFor(calls: Call[]): Fault[] {
+  return (["before", "after"] as const).flatMap((when): Fault[] => [
+    { kind: "each call fails once", when },
+    ...calls.map((_, index): Fault => ({ kind: "one call fails for ever", when, index })),
+  ]);
+}
+
+function nameOf(fault: Fault, calls: Call[]): string {
+  if (fault === null) return "nothing fails";
+  const { kind, when } = fault;
+  return kind === "each call fails once"
+    ? `${kind} ${when}`
+    : `${calls[fault.index]?.name} ${fault.index} ${when}`;
+}
+
+describe("every call fails, and nothing is lost", () => {
+  test.each(SCENARIOS)("$title", { timeout: 300_000 }, async (scenario) => {
+    const shared = scenario.changesNothing === true ? await prepare(scenario) : null;
+    const rehearsal = await play(scenario, null, shared);
+    expect([rehearsal.client.complaints, rehearsal.client.refusals]).toEqual([[], 0]);
+    expect(rehearsal.calls.length).toBeGreaterThan(0);
+    // A body is gone with the call that carries it: only the client can send it again.
+    const bodies = rehearsal.calls.filter(({ carriesBody }) => carriesBody).length;
+    const held = await hold(rehearsal.kept);
+    const complaints: string[] = [];
+    for (const fault of faultsFor(rehearsal.calls)) {
+      const what = nameOf(fault, rehearsal.calls);
+      try {
+        const { calls, kept, client } = await play(scenario, fault, shared);
+        note(calls);
+        if (fault?.kind === "each call fails once" && client.refusals > bodies) client.complain("it is seen");
+        for (const why of [...client.complaints, ...(await missing(kept))])
+          complaints.push(`${what}: ${why}`);
+        held.push(...(await hold(kept)));
+      } catch (error) {
+        complaints.push(`${what}: ${error}`);
+      }
+    }
+    expect(complaints).toEqual([]);
+    await expectSound();
+    await settle();
+    for (const path of held) expect([path, (await request("HEAD", path)).status]).toEqual([path, 200]);
+  });
+});
+
+function note(calls: Call[]): void {
+  for (const { name, statements } of calls) for (const one of [name, ...statements]) met.add(one);
+}
+
+/** What belongs to no push, pull, deletion or collection. */
+const ELSEWHERE: RegExp[] = [];
+
+describe("what was made to fail", () => {
+  test("is every statement of the source", () => {
+    const left = STATEMENTS.filter(
+      ({ sql, file }) => !met.has(sql) && !ELSEWHERE.some((one) => one.test(file)),
+    );
+    expect(left).toEqual([]);
+  });
+
+  test("is every call of the bucket", () => {
+    const called = [...r2.matchAll(/(?:#bucket|#resume\(\w+\))\s*\.(\w+)\(/g)].map(([, method]) => method);
+    const methods = new Set(called.filter((method) => method !== "resumeMultipartUpload"));
+    expect([...methods].sort()).toEqual(
+      [...met]
+        .filter((name) => name.startsWith("BUCKET."))
+        .map((name) => name.replace("BUCKET.", ""))
+        .sort(),
+    );
+  });
+
+  test("is every call of an upload session", () => {
+    const called = [...door.matchAll(/\bsession\.(\w+)\(/g)].map(([, method]) => `UPLOADS.${method}`);
+    expect([...new Set(called)].sort()).toEqual(
+      [...met].filter((name) => name.startsWith("UPLOADS.")).sort(),
+    );
+  });
+});
