@@ -8,10 +8,11 @@ import process from "node:process";
 import { unstable_startWorker as startWorker } from "wrangler";
 import { CONFIG, type DevServerSettings, STATE } from "./wrangler.ts";
 
-const { host, port, vars, tls }: DevServerSettings = JSON.parse(process.argv[2] ?? "");
+const { host, port, vars, tls, entry }: DevServerSettings = JSON.parse(process.argv[2] ?? "");
 
 const server = startWorker({
   config: CONFIG,
+  ...(entry !== undefined && { entrypoint: entry }),
   bindings: Object.fromEntries(
     Object.entries(vars).map(([name, value]) => [name, { type: "plain_text", value }] as const),
   ),

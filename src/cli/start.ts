@@ -83,7 +83,13 @@ async function prepare(): Promise<FirstUser | null> {
 function serve(first: FirstUser | null, options: Options): void {
   const { localProtocol, httpsKeyPath, httpsCertPath } = options;
   const tls = localProtocol === "https" ? { key: httpsKeyPath, certificate: httpsCertPath } : null;
-  const child = startDevServer({ host: HOST, port, vars: varsOf(options), tls });
+  const child = startDevServer({
+    host: HOST,
+    port,
+    vars: varsOf(options),
+    tls,
+    entry: process.env.BERTH_ENTRY,
+  });
   let told = false;
   onSignals((signal) => {
     told = true;

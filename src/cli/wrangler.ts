@@ -34,6 +34,8 @@ export interface DevServerSettings {
   vars: Record<string, string>;
   /** Files; null for plain HTTP. */
   tls: { key: string | undefined; certificate: string | undefined } | null;
+  /** A Worker in place of the one in wrangler.toml, for tests: a file. */
+  entry: string | undefined;
 }
 
 /** Starts dev-server.ts with its output in pipes, and a message when it serves. */

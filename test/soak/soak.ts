@@ -51,12 +51,12 @@ const variables = [
   "DELETED_BYTES_KEPT:0",
 ];
 /** The registry's own entry, or one whose bindings fail. */
-const entry = values.faults ? [join(import.meta.dirname, "worker.ts")] : [];
+const entry = values.faults ? { BERTH_ENTRY: join(import.meta.dirname, "worker.ts") } : {};
 const service = new Service(
   "npm",
-  ["start", "--", ...entry, ...variables.flatMap((variable) => ["--var", variable])],
+  ["start", "--", ...variables.flatMap((variable) => ["--var", variable])],
   join(workspace, "registry.log"),
-  { cwd: ROOT, env: { PORT: String(port), BERTH_STATE: state, BERTH_ADMIN_PASSWORD: password } },
+  { cwd: ROOT, env: { PORT: String(port), BERTH_STATE: state, BERTH_ADMIN_PASSWORD: password, ...entry } },
 );
 const world = new World();
 let failed = true;
