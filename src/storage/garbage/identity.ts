@@ -30,7 +30,8 @@ export async function checkIdentity(
 ): Promise<void> {
   const { identity } = await getRegistry(db);
   const body = await objects.get(IDENTITY_KEY, null);
-  const found = body === null ? null : (await new Response(body).text()).trim();
+  const found =
+    body === null ? null : new TextDecoder().decode(await new Response(body).arrayBuffer()).trim();
   if (found === identity) return;
   if (found !== null && !adopt) throw new WrongBucket(found, identity);
   if (!dry) await objects.put(IDENTITY_KEY, identity);
