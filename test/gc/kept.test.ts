@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { imageOf, indexOf, pushImage } from "../support/images.ts";
 import { pullBlob, pushBlob, putManifest, request, sha256 } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
-import { age, collect, collected, expectSound, objectKeys } from "./support.ts";
+import { age, collect, collected, expectSound, objectKeys, restoreRows, saveRows } from "./support.ts";
 
 afterEach(expectSound);
 
@@ -37,27 +37,13 @@ describe("the bytes of what was deleted", () => {
 
   test("are there for a database that is restored to the day before", async () => {
     const digest = await pushImage("a", "latest", "config", ["layer"]);
-    const tables = ["repositories", "blobs", "repository_blobs", "manifests", "manifest_blobs", "tags"];
-    const before = new Map<string, Record<string, unknown>[]>();
-    for (const table of tables)
-      before.set(table, (await env.DB.prepare(`SELECT * FROM ${table}`).all()).results);
+    const before = await saveRows();
     await request("DELETE", `/v2/a/manifests/${digest}`);
     await age(2);
     await collected();
     await age(2);
     expect(await pullBlob("a", sha256("layer"))).toBe("status 404");
-    for (const table of [...tables, "doomed_objects"].reverse())
-      await env.DB.prepare(`DELETE FROM ${table}`).run();
-    await env.DB.prepare("DELETE FROM doomed_objects").run();
-    for (const [table, rows] of before) {
-      for (const row of rows) {
-        const columns = Object.keys(row);
-        const marks = columns.map((_, index) => `?${index + 1}`);
-        await env.DB.prepare(`INSERT INTO ${table} (${columns}) VALUES (${marks})`)
-          .bind(...Object.values(row))
-          .run();
-      }
-    }
+    await restoreRows(before);
     expect((await request("GET", "/v2/a/manifests/latest")).status).toBe(200);
     expect(await pullBlob("a", sha256("layer"))).toBe("layer");
   });
