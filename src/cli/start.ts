@@ -152,7 +152,12 @@ class Log {
 }
 
 /** What wrangler says as it begins and ceases to serve, and of a client that hangs up. */
-const NOISE = ["Ready on ", "Shutting down local server", "Error inside ProxyWorker"];
+const NOISE = [
+  "Starting local server",
+  "Ready on ",
+  "Shutting down local server",
+  "Error inside ProxyWorker",
+];
 
 function greet(first: FirstUser | null): void {
   const here = `${HOST}:${port}`;

@@ -177,7 +177,9 @@ export async function vandalise(world: World, client: Client): Promise<void> {
     await upload(client, image.repository, digest, bytes, Math.random() < 0.5);
     world.heal(digest);
     for (const sharing of [...world.images].filter(({ blobs }) => blobs.includes(digest))) {
-      if (sharing === image || sharing.users === 0) await pull(world, client, sharing);
+      // Somebody may have deleted it while the ones before it were pulled.
+      if (sharing === image || (sharing.users === 0 && world.images.has(sharing)))
+        await pull(world, client, sharing);
     }
   });
 }
