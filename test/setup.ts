@@ -1,6 +1,6 @@
 import { applyD1Migrations, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeEach } from "vitest";
+import { afterEach, beforeEach } from "vitest";
 import { forgetDearest } from "../src/auth/dearest-hash.ts";
 import { forgetFailures } from "../src/auth/login-limit.ts";
 import { forgetUses } from "../src/auth/machine-access.ts";
@@ -17,8 +17,10 @@ import { addUser } from "./support/users.ts";
 // As many tries as ever; only nobody waits for them.
 shortenPauses(1 / 100);
 
+// What a request has left to do ends with its test: nothing runs it after the last one, and vitest would wait for ever.
+afterEach(finishBackground);
+
 beforeEach(async () => {
-  await finishBackground();
   healAll();
   setVariables();
   await reset();
