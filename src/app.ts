@@ -14,6 +14,7 @@ import { type Context, callerOf, type RegistryEnv } from "./routes/context.ts";
 import { drained } from "./routes/drained.ts";
 import { manifests } from "./routes/manifests.ts";
 import { referrers } from "./routes/referrers.ts";
+import { requestLog } from "./routes/request-log.ts";
 import { scrub } from "./routes/scrub.ts";
 import { tags } from "./routes/tags.ts";
 import { token } from "./routes/token.ts";
@@ -24,6 +25,8 @@ import { uploads } from "./routes/uploads.ts";
 import { Unavailable } from "./storage/retry.ts";
 
 export const app = new Hono<RegistryEnv>();
+
+app.use(requestLog);
 
 app.use(drained);
 

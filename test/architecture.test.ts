@@ -29,11 +29,11 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^gc\//, /^gc\/|^storage\/(garbage\/|stores\.ts)|^(config|log)\.ts$/],
   [
     /^auth\//,
-    /^auth\/|^storage\/(users|hashes|tokens|rules|registry|signing-keys|stores)\.ts$|^(config|log)\.ts$|^oci\//,
+    /^auth\/|^storage\/(audit|database|users|hashes|tokens|rules|registry|signing-keys|stores)\.ts$|^(config|log)\.ts$|^oci\//,
   ],
   [
-    /^routes\/(context|pagination|conditional|authorize|drained|limited-body|token-request|reliance|unavailable|flag)\.ts$/,
-    /^oci\/|^auth\/|^config\.ts$|^routes\/(context|drained)\.ts$|^storage\/(blobs|registry|stores)\.ts$/,
+    /^routes\/(context|pagination|conditional|authorize|drained|limited-body|token-request|reliance|unavailable|flag|request-log)\.ts$/,
+    /^oci\/|^auth\/|^(config|log)\.ts$|^routes\/(context|drained)\.ts$|^storage\/(audit|blobs|registry|stores)\.ts$/,
   ],
   [
     /^routes\//,

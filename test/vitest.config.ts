@@ -12,6 +12,8 @@ const workerd = () =>
 
 export default defineConfig({
   test: {
+    // One a request, by the thousand.
+    onConsoleLog: (text) => !text.includes('"event":"request"'),
     projects: [
       { plugins: [workerd()], test: { name: "pure", include: filesOf("pure") } },
       {

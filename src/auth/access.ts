@@ -113,6 +113,19 @@ export class Access {
     return this.subject.kind === "user" && !this.byToken;
   }
 
+  /** Whose doing it is, in what is written of it; null for an anonymous caller. */
+  get actorName(): string | null {
+    return this.user ?? this.who;
+  }
+
+  /** What the caller came with, or was given its token for: see Actor in storage/audit.ts. */
+  get credential(): string | null {
+    const { subject } = this;
+    if (subject.kind === "anonymous") return null;
+    if (subject.kind === "machine") return `token ${subject.id}`;
+    return subject.kind === "user" ? "password" : "oidc";
+  }
+
   /** Whether the caller may see the catalog, or as much of it as it may pull. */
   get mayList(): boolean {
     if (this.#carried !== null) return this.#carried.catalog;

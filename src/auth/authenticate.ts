@@ -23,6 +23,10 @@ export interface Caller {
   authorization: string | undefined;
   /** The network address, which Cloudflare gives. */
   address: string;
+  /** Null when the client does not say. */
+  userAgent: string | null;
+  /** The request's own id. */
+  request: string;
   /** Has something done that the answer does not wait for. It must not fail. */
   after(work: Promise<void>): void;
 }

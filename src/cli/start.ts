@@ -151,8 +151,12 @@ class Log {
   }
 }
 
-/** What wrangler says as it begins and ceases to serve, and of a client that hangs up. */
+/**
+ * What wrangler says as it begins and ceases to serve, and of a client that hangs up; and the registry's own line of
+ * a request: wrangler has a shorter one.
+ */
 const NOISE = [
+  '{"event":"request"',
   "Starting local server",
   "Ready on ",
   "Shutting down local server",

@@ -9,7 +9,7 @@ import { getBlob, headBlob, unlinkBlob } from "../storage/blobs.ts";
 import { openStores } from "../storage/stores.ts";
 import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified, rangeHeader } from "./conditional.ts";
-import type { Context, RegistryEnv } from "./context.ts";
+import { actorOf, type Context, type RegistryEnv } from "./context.ts";
 import { relianceOf } from "./reliance.ts";
 
 export const blobs = new Hono<RegistryEnv>();
@@ -59,7 +59,7 @@ blobs.delete("/v2/:name{.+}/blobs/:digest", async (c) => {
   const digest = parseDigest(c.req.param("digest"));
   requireDeletion(c);
 
-  const outcome = await unlinkBlob(openStores(c.env).db, name, digest);
+  const outcome = await unlinkBlob(openStores(c.env).db, name, digest, actorOf(c));
   if (outcome === "unknown") throw unknown(digest);
   if (outcome !== "unlinked") {
     throw new RegistryError("UNSUPPORTED", `manifest ${outcome.namedBy} names this blob: delete that first`, {

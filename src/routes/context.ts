@@ -4,11 +4,20 @@ import type { Context as HonoContext } from "hono";
 import type { Access } from "../auth/access.ts";
 import type { Caller } from "../auth/authenticate.ts";
 import type { Settings } from "../config.ts";
+import type { Actor } from "../storage/audit.ts";
 
 export interface RegistryEnv {
   Bindings: Env;
-  Variables: { settings: Settings; access: Access };
+  Variables: {
+    /** The request's own id, random. */
+    request: string;
+    settings: Settings;
+    access: Access;
+  };
 }
+
+/** What is kept of it. Characters. */
+const MAX_USER_AGENT = 200;
 
 export type Context = HonoContext<RegistryEnv>;
 
@@ -19,8 +28,25 @@ export function callerOf(c: Context): Caller {
     settings: c.get("settings"),
     url: c.req.url,
     authorization: c.req.header("Authorization"),
-    // Cloudflare sets it, whatever the client sends.
-    address: c.req.header("CF-Connecting-IP") ?? "unknown",
+    address: addressOf(c),
+    userAgent: userAgentOf(c),
+    request: c.get("request"),
     after: (work) => c.executionCtx.waitUntil(work),
   };
+}
+
+/** Who it was that called, for what is written of it. */
+export function actorOf(c: Context): Actor {
+  const { actorName: name, credential } = c.get("access");
+  return { request: c.get("request"), name, credential, address: addressOf(c), userAgent: userAgentOf(c) };
+}
+
+/** Cloudflare sets it, whatever the client sends. */
+export function addressOf(c: Context): string {
+  return c.req.header("CF-Connecting-IP") ?? "unknown";
+}
+
+/** Null when the client does not say. */
+export function userAgentOf(c: Context): string | null {
+  return c.req.header("User-Agent")?.slice(0, MAX_USER_AGENT) ?? null;
 }

@@ -18,7 +18,7 @@ import { openStores } from "../storage/stores.ts";
 import { deleteTag } from "../storage/tags.ts";
 import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified } from "./conditional.ts";
-import type { RegistryEnv } from "./context.ts";
+import { actorOf, type RegistryEnv } from "./context.ts";
 import { limitedBody } from "./limited-body.ts";
 import { relianceOf } from "./reliance.ts";
 
@@ -86,6 +86,7 @@ manifests.put(
       name,
       { manifest, digest, bytes, text, tags: [...new Set(tags)] },
       c.get("settings").allowSparseIndexes,
+      actorOf(c),
       Date.now(),
     );
     if (missing.length > 0) throw RegistryError.of(missing.map(missingEntry));
@@ -140,8 +141,8 @@ manifests.delete("/v2/:name{.+}/manifests/:reference", async (c) => {
   requireDeletion(c);
 
   const deleted = isDigestReference(reference)
-    ? await deleteManifest(openStores(c.env).db, name, reference)
-    : await deleteTag(openStores(c.env).db, name, reference);
+    ? await deleteManifest(openStores(c.env).db, name, reference, actorOf(c))
+    : await deleteTag(openStores(c.env).db, name, reference, actorOf(c));
   if (!deleted) throw unknown(reference);
   return c.body(null, 202);
 });

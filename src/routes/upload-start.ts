@@ -8,7 +8,7 @@ import { mountBlob, putBlob } from "../storage/blob-push.ts";
 import { listRepositoriesWithBlob } from "../storage/repositories.ts";
 import { openStores } from "../storage/stores.ts";
 import { authorize } from "./authorize.ts";
-import type { Context, RegistryEnv } from "./context.ts";
+import { actorOf, type Context, type RegistryEnv } from "./context.ts";
 import { drain } from "./drained.ts";
 import {
   chunkOf,
@@ -61,12 +61,12 @@ async function mountFrom(c: Context, name: RepositoryName, digest: Digest): Prom
   const from = c.req.query("from");
   if (from !== undefined) {
     const source = parseRepositoryName(from);
-    return access.may("pull", source) && mountBlob(db, digest, source, name, Date.now());
+    return access.may("pull", source) && mountBlob(db, digest, source, name, actorOf(c), Date.now());
   }
   for (let after = 0; ; ) {
     const holders = await listRepositoriesWithBlob(db, digest, after, HOLDERS_LOOKED_AT);
     const source = holders.find((holder) => access.may("pull", holder.name));
-    if (source !== undefined) return mountBlob(db, digest, source.name, name, Date.now());
+    if (source !== undefined) return mountBlob(db, digest, source.name, name, actorOf(c), Date.now());
     if (holders.length < HOLDERS_LOOKED_AT) return false;
     after = holders.at(-1)?.id ?? after;
   }
@@ -82,12 +82,12 @@ async function createWhole(c: Context, name: RepositoryName, digest: Digest): Pr
   const stores = openStores(c.env);
   if (length === null || length > stores.objects.maxPut) {
     const id = await start(c, name, algorithmFor(c, digest));
-    const outcome = await session(c, id).close(name, digest, chunk);
+    const outcome = await session(c, id).close(name, { digest, chunk, by: actorOf(c) });
     // The client was never told of the session.
     if (outcome.kind !== "committed") await session(c, id).cancel(name);
     return closed(c, name, id, digest, outcome);
   }
-  const outcome = await putBlob(stores, name, body, length, digest);
+  const outcome = await putBlob(stores, name, body, length, digest, actorOf(c));
   if (outcome !== "committed" && !body.locked) await drain(body);
   if (outcome === "mismatch") throw mismatch(digest);
   if (outcome === "interrupted") throw interrupted(null);

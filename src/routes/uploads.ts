@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { parseDigest } from "../oci/digest.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { authorize } from "./authorize.ts";
-import type { RegistryEnv } from "./context.ts";
+import { actorOf, type RegistryEnv } from "./context.ts";
 import { chunkOf, closed, emptyChunk, progress, refusal, session, unknownUpload } from "./upload-answers.ts";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -42,7 +42,8 @@ uploads.put("/v2/:name{.+}/blobs/uploads/:id", async (c) => {
   const digest = c.req.query("digest");
   if (digest === undefined) throw new RegistryError("DIGEST_INVALID", "the digest parameter is missing");
   const blob = parseDigest(digest);
-  return closed(c, name, id, blob, await session(c, id).close(name, blob, chunkOf(c)));
+  const closing = { digest: blob, chunk: chunkOf(c), by: actorOf(c) };
+  return closed(c, name, id, blob, await session(c, id).close(name, closing));
 });
 
 // end-14: DELETE /v2/<name>/blobs/uploads/<id>

@@ -3,6 +3,7 @@
 import { log } from "../log.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/reference.ts";
+import { type Actor, noteBlobPush, noteMount } from "./audit.ts";
 import type { Database, Statement } from "./database.ts";
 import { newObjectKey } from "./objects/keys.ts";
 import type { Objects, Source } from "./objects/objects.ts";
@@ -27,13 +28,14 @@ export async function putBlob(
   body: Source,
   length: number,
   digest: Digest,
+  by: Actor,
 ): Promise<"committed" | "mismatch" | "interrupted"> {
   const key = newObjectKey("blobs");
   const outcome = await stores.objects.putVerified(key, body, length, digest);
   // It may have arrived after all, with the answer lost. No row names it.
   if (outcome === "interrupted") await dropObject(stores.objects, key);
   if (outcome !== "stored") return outcome;
-  const committed = await commitBlob(stores, repository, { key, digest, size: length }, Date.now());
+  const committed = await commitBlob(stores, repository, { key, digest, size: length }, by, Date.now());
   if (committed === "doomed") throw new Error(`the new object ${key} is doomed`);
   return committed;
 }
@@ -48,10 +50,11 @@ export async function commitBlob(
   stores: Stores,
   repository: RepositoryName,
   object: StoredObject,
+  by: Actor,
   now: number,
 ): Promise<"committed" | "doomed"> {
   for (;;) {
-    const blob = await link(stores.db, repository, object, now);
+    const blob = await link(stores.db, repository, object, by, now);
     if (blob === null) return "doomed";
     const { object_key: key, missing_at: missingAt } = blob;
     if (key === object.key) return "committed";
@@ -78,6 +81,7 @@ async function link(
   db: Database,
   repository: RepositoryName,
   object: StoredObject,
+  by: Actor,
   now: number,
 ): Promise<LinkedRow | null> {
   const [, blob] = await db.batch<LinkedRow>([
@@ -98,6 +102,7 @@ async function link(
       )
       .bind(repository, object.digest, now, object.key),
     db.prepare(`DELETE FROM pending_objects WHERE object_key = ?1`).bind(object.key),
+    noteBlobPush(db, by, repository, object, now),
   ]);
   return blob?.[0] ?? null;
 }
@@ -179,6 +184,7 @@ export async function mountBlob(
   digest: Digest,
   from: RepositoryName,
   to: RepositoryName,
+  by: Actor,
   now: number,
 ): Promise<boolean> {
   const [, linked] = await db.batch([
@@ -201,6 +207,7 @@ export async function mountBlob(
          ON CONFLICT DO UPDATE SET used_at = excluded.used_at RETURNING 1`,
       )
       .bind(to, from, digest, now),
+    noteMount(db, by, digest, from, to, now),
   ]);
   return (linked?.length ?? 0) > 0;
 }

@@ -3,6 +3,7 @@
 import type { Digest } from "../oci/digest.ts";
 import type { ByteRange } from "../oci/range.ts";
 import type { RepositoryName } from "../oci/reference.ts";
+import { type Actor, noteUnlinking } from "./audit.ts";
 import type { Database } from "./database.ts";
 import { noteMissing } from "./missing.ts";
 import type { Stores } from "./stores.ts";
@@ -106,18 +107,21 @@ export async function unlinkBlob(
   db: Database,
   repository: RepositoryName,
   digest: Digest,
+  by: Actor,
 ): Promise<"unlinked" | "unknown" | { namedBy: Digest }> {
-  const { rows, repeated } = await db
-    .prepare(
-      `DELETE FROM repository_blobs
-       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2
-         AND NOT EXISTS (SELECT 1 FROM manifest_blobs
-                         WHERE repository_id = repository_blobs.repository_id AND digest = ?2)
-       RETURNING 1`,
-    )
-    .bind(repository, digest)
-    .change();
-  if (rows.length > 0) return "unlinked";
+  const { results, repeated } = await db.change([
+    noteUnlinking(db, by, repository, digest, Date.now()),
+    db
+      .prepare(
+        `DELETE FROM repository_blobs
+         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2
+           AND NOT EXISTS (SELECT 1 FROM manifest_blobs
+                           WHERE repository_id = repository_blobs.repository_id AND digest = ?2)
+         RETURNING 1`,
+      )
+      .bind(repository, digest),
+  ]);
+  if (results.at(-1)?.length === 1) return "unlinked";
   const naming = await db
     .prepare(
       `SELECT manifest_digest FROM manifest_blobs

@@ -26,9 +26,17 @@ export class Database {
    * @throws Unavailable, or what a constraint refuses
    */
   async batch<T>(statements: Statement[]): Promise<T[][]> {
+    return (await this.change<T>(statements)).results;
+  }
+
+  /** As {@link batch}, for statements that find something else when they are repeated, as {@link Statement.change} is. */
+  async change<T>(statements: Statement[]): Promise<{ results: T[][]; repeated: boolean }> {
     const prepared = statements.map((statement) => statement.prepared);
-    const results = await retried("the database", () => this.#d1.batch<T>(prepared), isPassing);
-    return results.map((result) => result.results);
+    const run = async (before: number) => {
+      const answers = await this.#d1.batch<T>(prepared);
+      return { results: answers.map(({ results }) => results), repeated: before > 0 };
+    };
+    return retried("the database", run, isPassing);
   }
 }
 

@@ -4,6 +4,7 @@ import { log } from "../log.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Manifest } from "../oci/manifest.ts";
 import type { RepositoryName } from "../oci/reference.ts";
+import { type Actor, noteMoves, notePush } from "./audit.ts";
 import { dropObject } from "./blob-push.ts";
 import { type Database, isConstraintViolation } from "./database.ts";
 import {
@@ -35,6 +36,7 @@ export async function putManifest(
   repository: RepositoryName,
   pushed: NewManifest,
   sparse: boolean,
+  by: Actor,
   now: number,
 ): Promise<Digest[]> {
   for (let tries = 1; ; tries++) {
@@ -46,7 +48,7 @@ export async function putManifest(
     if (missing.length > 0) return missing;
     // 2. Write it with its references. The constraints refuse if one was deleted since step 1: look again.
     try {
-      if (await write(stores, repository, pushed, references, now)) return [];
+      if (await write(stores, repository, pushed, references, by, now)) return [];
       if (tries === MAX_TRIES) throw new Error("the manifest's new object was doomed every time");
     } catch (error) {
       if (!isConstraintViolation(error) || tries === MAX_TRIES) throw error;
@@ -120,6 +122,7 @@ async function write(
   repository: RepositoryName,
   pushed: NewManifest,
   references: Resolved,
+  by: Actor,
   now: number,
 ): Promise<boolean> {
   const objectKey = pushed.bytes.byteLength > MAX_INLINE_SIZE ? newObjectKey("manifests") : null;
@@ -130,7 +133,9 @@ async function write(
     ...referenceBlobs(db, repository, pushed.digest, references.blobs),
     ...referenceManifests(db, repository, pushed.digest, references.manifests),
     ...noteMissingManifests(db, repository, pushed.digest, references.missingManifests),
+    noteMoves(db, by, repository, pushed, now),
     moveTags(db, repository, pushed, now),
+    notePush(db, by, repository, pushed, now),
   ];
   const [, stored] = await db.batch<StoredRow>(statements).catch(async (error) => {
     // A try before may have gone through, with its answer lost: only the database knows whether a row names it.

@@ -1,6 +1,7 @@
 /** Tags: names for manifests, that move. */
 
 import type { RepositoryName, Tag } from "../oci/reference.ts";
+import { type Actor, noteTagDeletion } from "./audit.ts";
 import type { Database } from "./database.ts";
 
 /**
@@ -30,13 +31,20 @@ export async function listTags(
 }
 
 /** @returns false when there was no such tag */
-export async function deleteTag(db: Database, repository: RepositoryName, tag: Tag): Promise<boolean> {
-  const { rows, repeated } = await db
-    .prepare(
-      `DELETE FROM tags WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND name = ?2
-       RETURNING 1`,
-    )
-    .bind(repository, tag)
-    .change();
-  return rows.length > 0 || repeated;
+export async function deleteTag(
+  db: Database,
+  repository: RepositoryName,
+  tag: Tag,
+  by: Actor,
+): Promise<boolean> {
+  const { results, repeated } = await db.change([
+    noteTagDeletion(db, by, repository, tag, Date.now()),
+    db
+      .prepare(
+        `DELETE FROM tags WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND name = ?2
+         RETURNING 1`,
+      )
+      .bind(repository, tag),
+  ]);
+  return results.at(-1)?.length === 1 || repeated;
 }

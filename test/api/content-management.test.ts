@@ -45,10 +45,10 @@ describe("end-9: DELETE manifest", () => {
 
   test("interrupted half-way leaves all or nothing", async () => {
     const digest = await pushImage("a", "v1", "config", []);
-    breakAll("DB.query", "before");
+    breakAll("DB.batch", "before");
     expect((await request("DELETE", `/v2/a/manifests/${digest}`)).status).toBe(503);
     expect(await tagsOf("a")).toEqual(["v1"]);
-    breakAll("DB.query", "after");
+    breakAll("DB.batch", "after");
     expect((await request("DELETE", `/v2/a/manifests/${digest}`)).status).toBe(503);
     expect(await tagsOf("a")).toEqual([]);
     const tables = ["manifests", "tags", "manifest_blobs"] as const;

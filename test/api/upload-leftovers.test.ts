@@ -5,6 +5,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import type { RepositoryName } from "../../src/oci/reference.ts";
 import type { Chunk } from "../../src/storage/upload/protocol.ts";
+import { closing } from "../support/closing.ts";
 import { breakAll, breakNext, healAll } from "../support/faults.ts";
 import { measure } from "../support/meter.ts";
 import {
@@ -128,7 +129,7 @@ describe("a store that refuses a body in the middle", () => {
     expect((await close(location, sha256("hello"), { body: "hello" })).status).toBe(503);
     expect(lines).toEqual([expect.stringContaining("broken on purpose before BUCKET.put")]);
     const cut: Chunk = { body: streamOf([bytesOf("hel")], "breaks"), length: 5, range: null };
-    expect((await stubOf(location).close(A, sha256("hello"), cut)).kind).toBe("interrupted");
+    expect((await stubOf(location).close(A, closing("hello", cut))).kind).toBe("interrupted");
     expect(lines).toHaveLength(1);
     expect((await close(location, sha256("hello"), { body: "hello" })).status).toBe(201);
     warn.mockRestore();
@@ -186,7 +187,7 @@ describe("a multipart upload that never got its first part", () => {
     breakAll("BUCKET.uploadPart", "before");
     expect((await close(location, sha256(content), { body: streamOf([content]) })).status).toBe(503);
     const broken: Chunk = { body: streamOf([bytesOf("hel")], "breaks"), length: 5, range: null };
-    const costs = await measure(() => stubOf(location).close(A, sha256("hello"), broken));
+    const costs = await measure(() => stubOf(location).close(A, closing("hello", broken)));
     expect(costs.r2.abort).toBe(1);
     await patch(location, "hello");
     expect((await close(location, sha256("hello"))).status).toBe(201);
@@ -201,7 +202,7 @@ describe("a multipart upload that never got its first part", () => {
       length: null,
       range: null,
     };
-    await stubOf(location).close(A, sha256(content), first);
+    await stubOf(location).close(A, closing(content, first));
     const costs = await measure(() => close(location, sha256(content), { body: content }));
     expect(costs.r2).toEqual({ abort: 1, put: 1 });
   });
@@ -217,7 +218,7 @@ describe("bodies", () => {
         hangUp = () => controller.error(new Error("gone"));
       },
     });
-    const vanished = stubOf(location).close(A, sha256("hello"), { body: silent, length: 5, range: null });
+    const vanished = stubOf(location).close(A, closing("hello", { body: silent, length: 5, range: null }));
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect((await close(location, sha256("hello"), { body: "hello" })).status).toBe(201);
     hangUp();

@@ -11,6 +11,7 @@ import { describe, expect, test } from "vitest";
 import type { RepositoryName } from "../../src/oci/reference.ts";
 import type { Chunk } from "../../src/storage/upload/protocol.ts";
 import type { UploadSession } from "../../src/storage/upload/session.ts";
+import { closing } from "../support/closing.ts";
 import { breakAll, breakNext, healAll } from "../support/faults.ts";
 import {
   bytesOf,
@@ -153,7 +154,7 @@ describe("a client that disconnects", () => {
     const location = await startUpload("a");
     await patch(location, content.subarray(0, MIB));
     const outcome = await cut(location, content.subarray(MIB, 2 * MIB), (session, chunk) =>
-      session.close(A, sha256(content), chunk),
+      session.close(A, closing(content, chunk)),
     );
     expect(outcome.kind).toBe("interrupted");
     const offset = await offsetOf(location);
@@ -170,7 +171,7 @@ describe("a client that disconnects", () => {
     for (const length of [content.byteLength, null]) {
       const location = await startUpload("a");
       const first = broken([content.subarray(0, PART + 5)], length);
-      expect((await stubOf(location).close(A, sha256(content), first)).kind).toBe("interrupted");
+      expect((await stubOf(location).close(A, closing(content, first))).kind).toBe("interrupted");
       const again = length === null ? streamOf([content]) : content;
       expect((await close(location, sha256(content), { body: again })).status).toBe(201);
       await expectStored("a", content);

@@ -112,7 +112,9 @@ function namespace(original: Env["UPLOADS"]): Env["UPLOADS"] {
   });
 }
 
-/** A body, or a chunk that has one. */
+/** A body, a chunk that has one, or a closing with such a chunk. */
 function isBody(value: unknown): boolean {
-  return value instanceof ReadableStream || (value as { body?: unknown } | null)?.body !== undefined;
+  if (value instanceof ReadableStream) return true;
+  const { body, chunk } = (value ?? {}) as { body?: unknown; chunk?: { body: unknown } | null };
+  return (body ?? chunk?.body) !== undefined;
 }

@@ -1,9 +1,15 @@
 /** The door to upload sessions: calls of their Durable Objects, where passing faults are waited out. */
 
-import type { Digest } from "../../oci/digest.ts";
 import type { RepositoryName } from "../../oci/reference.ts";
 import { retried, Unavailable } from "../retry.ts";
-import type { AppendOutcome, CancelOutcome, Chunk, CloseOutcome, StatusOutcome } from "./protocol.ts";
+import type {
+  AppendOutcome,
+  CancelOutcome,
+  Chunk,
+  CloseOutcome,
+  Closing,
+  StatusOutcome,
+} from "./protocol.ts";
 import type { UploadSession } from "./session.ts";
 import type { NewUpload } from "./state.ts";
 
@@ -34,9 +40,9 @@ export class UploadClient {
     return this.#once((session) => session.append(repository, chunk));
   }
 
-  close(repository: RepositoryName, digest: Digest, chunk: Chunk | null): Promise<CloseOutcome> {
-    const call = (session: Session) => session.close(repository, digest, chunk);
-    return chunk === null ? this.#again(call) : this.#once(call);
+  close(repository: RepositoryName, closing: Closing): Promise<CloseOutcome> {
+    const call = (session: Session) => session.close(repository, closing);
+    return closing.chunk === null ? this.#again(call) : this.#once(call);
   }
 
   cancel(repository: RepositoryName): Promise<CancelOutcome> {

@@ -2,6 +2,7 @@
 
 import { log } from "../../log.ts";
 import { type Algorithm, algorithmOf, type Digest, digestOf } from "../../oci/digest.ts";
+import type { Actor } from "../audit.ts";
 import { commitBlob, doomUncommitted, dropObject, registerPending } from "../blob-push.ts";
 import { headBlob } from "../blobs.ts";
 import { hashObject } from "../objects/hash.ts";
@@ -52,17 +53,22 @@ export async function restart(stores: Stores, upload: Upload): Promise<void> {
  * Makes all bytes of the session a blob. Every step can be repeated, and is skipped when it was taken before.
  * After a "mismatch" the session is to be discarded, or opened again; after "unknown" to be discarded.
  */
-export async function finish(stores: Stores, upload: Upload, digest: Digest): Promise<CloseOutcome> {
+export async function finish(
+  stores: Stores,
+  upload: Upload,
+  digest: Digest,
+  by: Actor,
+): Promise<CloseOutcome> {
   // The tail is loaded, and may be nearly a part.
   const leave = upload.tailLength >= SMALL ? await gate.enter() : () => {};
   try {
-    return await takeSteps(stores, upload, digest);
+    return await takeSteps(stores, upload, digest, by);
   } finally {
     leave();
   }
 }
 
-async function takeSteps(stores: Stores, upload: Upload, digest: Digest): Promise<CloseOutcome> {
+async function takeSteps(stores: Stores, upload: Upload, digest: Digest, by: Actor): Promise<CloseOutcome> {
   const { state } = upload;
   if (state.phase === "open" || state.phase === "storing") {
     // 1. Verify, while nothing is stored yet; only the finished object can tell when the hash was lost.
@@ -77,7 +83,7 @@ async function takeSteps(stores: Stores, upload: Upload, digest: Digest): Promis
     upload.beginCommit(digest, state.offset);
   }
   if (upload.state.closedAs !== digest) return { kind: "other-digest" };
-  if (upload.state.phase === "committing") return commit(stores, upload, digest);
+  if (upload.state.phase === "committing") return commit(stores, upload, digest, by);
   // 3. Closed before: the same answer again, while it is still true.
   return stillLinked(stores, upload, digest);
 }
@@ -100,10 +106,10 @@ async function stillLinked({ db }: Stores, upload: Upload, digest: Digest): Prom
   return size === null ? { kind: "unknown" } : { kind: "committed" };
 }
 
-async function commit(stores: Stores, upload: Upload, digest: Digest): Promise<CloseOutcome> {
+async function commit(stores: Stores, upload: Upload, digest: Digest, by: Actor): Promise<CloseOutcome> {
   const { objectKey, offset, repository } = upload.state;
   const object = { key: objectKey as string, digest, size: offset };
-  const outcome = await commitBlob(stores, repository, object, Date.now());
+  const outcome = await commitBlob(stores, repository, object, by, Date.now());
   // Committed before, with the answer lost; then deleted and collected.
   if (outcome === "doomed") return { kind: "unknown" };
   upload.commit();

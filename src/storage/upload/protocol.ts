@@ -1,6 +1,8 @@
 /** What the requests on an upload session say back. Errors do not cross to the Worker whole; these do. */
 
+import type { Digest } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
+import type { Actor } from "../audit.ts";
 
 /** A request body. */
 export interface Chunk {
@@ -9,6 +11,14 @@ export interface Chunk {
   length: number | null;
   /** Its Content-Range; null without one. */
   range: ByteRange | null;
+}
+
+/** A request to close the session. */
+export interface Closing {
+  digest: Digest;
+  /** The last bytes; null when there are none. */
+  chunk: Chunk | null;
+  by: Actor;
 }
 
 /** There is no such session: never, no longer, or the store has dropped its bytes. */
@@ -21,6 +31,9 @@ export interface NotAvailable {
   kind: "unavailable";
 }
 
+/** Why a session could not be asked. */
+export type Unasked = Unknown | NotAvailable;
+
 /** Why a body was not taken in to its end. `offset` is what is kept now. */
 export type Refusal =
   /** The chunk does not begin at the session's offset. Nothing of it was kept. */
@@ -31,10 +44,9 @@ export type Refusal =
   | { kind: "wrong-length"; offset: number }
   /** More than the store can hold in one object. The session is gone. */
   | { kind: "too-large" }
-  | Unknown
-  | NotAvailable;
+  | Unasked;
 
-export type StatusOutcome = { kind: "at"; offset: number } | Unknown | NotAvailable;
+export type StatusOutcome = { kind: "at"; offset: number } | Unasked;
 
 export type AppendOutcome =
   | { kind: "accepted"; offset: number }

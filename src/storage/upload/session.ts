@@ -33,10 +33,10 @@ import type {
   CancelOutcome,
   Chunk,
   CloseOutcome,
-  NotAvailable,
+  Closing,
   Refusal,
   StatusOutcome,
-  Unknown,
+  Unasked,
 } from "./protocol.ts";
 import { takeBack } from "./reopening.ts";
 import { DEFAULT_STALL_TIMEOUT, type NewUpload, Upload } from "./state.ts";
@@ -77,7 +77,7 @@ export class UploadSession extends DurableObject<Env> {
   }
 
   /** Closes the session with its last bytes, if any, as the blob `digest` (end-6). Can be repeated. */
-  async close(repository: RepositoryName, digest: Digest, chunk: Chunk | null): Promise<CloseOutcome> {
+  async close(repository: RepositoryName, { digest, chunk, by }: Closing): Promise<CloseOutcome> {
     return this.#use<CloseOutcome>(repository, digest, chunk, async (upload, body) => {
       const lost = await lostCommit(this.#stores, upload);
       // After the bytes were complete, a body is one that was taken in before.
@@ -85,7 +85,7 @@ export class UploadSession extends DurableObject<Env> {
         lost === null && upload.state.phase === "open" && chunk !== null && body !== null
           ? await this.#takeLast(upload, digest, chunk, body)
           : lost;
-      const outcome = taken ?? (await finish(this.#stores, upload, digest));
+      const outcome = taken ?? (await finish(this.#stores, upload, digest, by));
       if (outcome.kind === "mismatch") await this.#afterMismatch(upload);
       else if (outcome.kind === "unknown") await this.#discard(upload);
       return outcome;
@@ -123,7 +123,7 @@ export class UploadSession extends DurableObject<Env> {
     closing: Digest | null,
     chunk: Chunk | null,
     work: (upload: Upload, body: BodyReader | null) => Promise<T>,
-  ): Promise<T | Unknown | NotAvailable> {
+  ): Promise<T | Unasked> {
     return this.#turns.take(async () => {
       const upload = this.#load(repository, closing);
       const body = chunk && new BodyReader(chunk.body);
@@ -142,7 +142,7 @@ export class UploadSession extends DurableObject<Env> {
   }
 
   /** Takes up what was interrupted, then does the work; both count as use of the session. */
-  async #attempt<T>(upload: Upload, work: () => Promise<T>): Promise<T | Unknown | NotAvailable> {
+  async #attempt<T>(upload: Upload, work: () => Promise<T>): Promise<T | Unasked> {
     try {
       if (upload.state.phase === "putting") await forgetPut(this.#stores, upload);
       if (upload.state.phase === "reopening") await this.#takeBack(upload);
