@@ -35,6 +35,8 @@ export interface Settings {
   deletedBytesKept: number;
   /** Age at which an R2 object that no row names is an orphan. Milliseconds. */
   orphanAge: number;
+  /** How long events of the audit trail are kept; null for ever. Milliseconds. */
+  auditKept: number | null;
   /** How long an upload session may lie idle. Milliseconds. */
   uploadExpiry: number;
   /** The largest request body that the edge lets through. Bytes. */
@@ -57,6 +59,7 @@ export function readSettings(env: Env & { TOKEN_SECRET?: string }): Settings {
     deletedBytesKept:
       env.DELETED_BYTES_KEPT === "0" ? 0 : duration("DELETED_BYTES_KEPT", env.DELETED_BYTES_KEPT),
     orphanAge: orphanAge(env),
+    auditKept: env.AUDIT_KEPT === "keep" ? null : duration("AUDIT_KEPT", env.AUDIT_KEPT),
     uploadExpiry: duration("UPLOAD_EXPIRY", env.UPLOAD_EXPIRY),
     maxChunk: bytes("MAX_CHUNK", env.MAX_CHUNK),
   };

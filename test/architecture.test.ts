@@ -26,7 +26,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^app\.ts$/, /^(routes|auth)\/|^(config|log)\.ts$|^oci\/errors\.ts$|^storage\/retry\.ts$/],
   [/^log\.ts$/, /^$/],
   [/^config\.ts$/, /^oci\//],
-  [/^gc\//, /^gc\/|^storage\/(garbage\/|stores\.ts)|^(config|log)\.ts$/],
+  [/^gc\//, /^gc\/|^storage\/(garbage\/|(?:audit|stores)\.ts$)|^(config|log)\.ts$/],
   [
     /^auth\//,
     /^auth\/|^storage\/(audit|database|users|hashes|tokens|rules|registry|signing-keys|stores)\.ts$|^(config|log)\.ts$|^oci\//,

@@ -2,6 +2,7 @@ import { applyD1Migrations, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach } from "vitest";
 import { forgetDearest } from "../src/auth/dearest-hash.ts";
+import { forgetFailureEvents } from "../src/auth/failure-events.ts";
 import { forgetFailures } from "../src/auth/login-limit.ts";
 import { forgetUses } from "../src/auth/machine-access.ts";
 import { forgetIdTokens } from "../src/auth/oidc-access.ts";
@@ -28,6 +29,7 @@ beforeEach(async () => {
   await addUser("admin");
   forget();
   forgetFailures();
+  forgetFailureEvents();
   forgetDearest();
   forgetUses();
   forgetIdTokens();

@@ -2,10 +2,12 @@
 
 import type { Oidc, Settings } from "../config.ts";
 import { log } from "../log.ts";
+import { RegistryError } from "../oci/errors.ts";
 import { getUserEntry } from "../storage/users.ts";
 import { Access } from "./access.ts";
 import { parseAuthorization } from "./authorization-header.ts";
 import { type Refused, unauthorized } from "./challenge.ts";
+import { type FailedFrom, noteFailure } from "./failure-events.ts";
 import { logIn } from "./log-in.ts";
 import { findMachineAccess, noteUse } from "./machine-access.ts";
 import { idOf, isMachineToken } from "./machine-token.ts";
@@ -15,20 +17,12 @@ import { readToken, type TokenClaims } from "./tokens.ts";
 import { isUserName, parseUserEntry, type UserEntry } from "./user-entry.ts";
 
 /** The part of a request that says who is calling. */
-export interface Caller {
+export interface Caller extends FailedFrom {
   env: Env;
   settings: Settings;
   url: string;
   /** The Authorization header. */
   authorization: string | undefined;
-  /** The network address, which Cloudflare gives. */
-  address: string;
-  /** Null when the client does not say. */
-  userAgent: string | null;
-  /** The request's own id. */
-  request: string;
-  /** Has something done that the answer does not wait for. It must not fail. */
-  after(work: Promise<void>): void;
 }
 
 /**
@@ -73,6 +67,7 @@ export async function acceptPassword(
 async function acceptMachineToken(caller: Caller, user: string, token: string, now: number): Promise<Access> {
   const access = await machineAccess(caller, user, idOf(token), now);
   if (access !== null) return access;
+  noteFailure(caller, { user, credential: "token", outcome: "failed" }, now);
   const message = "the token is not valid, or no longer, or of another user: make a new one";
   throw unauthorized(message, refused(caller, null));
 }
@@ -83,6 +78,7 @@ async function acceptForeign(caller: Caller, oidc: Oidc, token: string, now: num
   const claims = await readToken(caller.env, token, now);
   const access = claims?.subject.kind === "oidc" ? await subjectsAccess(caller, claims, now) : null;
   if (claims !== null && access !== null) return access.within(claims.carried);
+  noteFailure(caller, { user: OIDC_USER, credential: "oidc", outcome: "failed" }, now);
   const message = "the token is of no issuer that is accepted here, or no longer valid";
   throw unauthorized(message, refused(caller, null));
 }
@@ -92,7 +88,13 @@ export async function exchangeIdToken(caller: Caller, token: string, now: number
   const refuse = (message: string) => unauthorized(message, refused(caller, null));
   const { oidc } = caller.settings;
   if (oidc === null) throw refuse("this registry accepts no OpenID Connect tokens");
-  return acceptIdToken(caller, oidc, token, now, refuse);
+  try {
+    return await acceptIdToken(caller, oidc, token, now, refuse);
+  } catch (error) {
+    if (error instanceof RegistryError && error.status < 500)
+      noteFailure(caller, { user: OIDC_USER, credential: "oidc", outcome: "failed" }, now);
+    throw error;
+  }
 }
 
 async function machineAccess(caller: Caller, owner: string, id: string, now: number): Promise<Access | null> {

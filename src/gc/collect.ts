@@ -6,7 +6,9 @@
 
 import { readSettings, type Settings } from "../config.ts";
 import { log } from "../log.ts";
+import type { Actor } from "../storage/audit.ts";
 import { blobsBefore, emptyRepositories, findFreedBlobs, linksBefore } from "../storage/garbage/blobs.ts";
+import { eventsBefore } from "../storage/garbage/events.ts";
 import { checkIdentity } from "../storage/garbage/identity.ts";
 import { unwantedManifests } from "../storage/garbage/manifests.ts";
 import { countWaiting, doomedBefore, forgetRecords, orphansBefore } from "../storage/garbage/objects.ts";
@@ -21,6 +23,9 @@ const PAGE = 500;
 /** Objects are listed and deleted this many at once. */
 const OBJECTS_PAGE = 1000;
 
+/** Events are deleted this many at once. */
+const EVENTS_PAGE = 2000;
+
 /** A dry run lists at most this much of a kind. */
 const DRY_PAGE = 10_000;
 
@@ -34,12 +39,17 @@ export interface CollectionOptions {
   force?: boolean;
   /** Makes the bucket this database's, see storage/garbage/identity.ts. */
   adopt?: boolean;
+  /** Cron where absent. */
+  by?: Actor;
 }
+
+/** Cron has no request, and a run is one event by its own id. */
+const CRON = { name: "cron", credential: null, address: null, userAgent: null };
 
 /** @returns what was done; null when another run is under way */
 export async function collectGarbage(
   env: Env,
-  { dryRun, force = false, adopt = false }: CollectionOptions,
+  { dryRun, force = false, adopt = false, by }: CollectionOptions,
 ): Promise<CollectionReport | null> {
   // A setting that makes no sense fails before the lease is taken.
   const settings = readSettings(env);
@@ -57,16 +67,16 @@ export async function collectGarbage(
     addFailure(report, "run", error);
   }
   report.duration = Date.now() - report.startedAt;
-  if (!dryRun) await recordRun(run);
+  if (!dryRun) await recordRun(run, { ...(by ?? CRON), request: report.id });
   const { entries, ...summary } = report;
   log("garbage-collection", summary, report.outcome === "failed" ? "error" : "info");
   return report;
 }
 
 /** Without the record, the lease ends by itself. */
-async function recordRun({ stores, report, cursors }: Run): Promise<void> {
+async function recordRun({ stores, report, cursors }: Run, by: Actor): Promise<void> {
   try {
-    await finishRun(stores.db, report.id, report.startedAt, report, cursors);
+    await finishRun(stores.db, report, cursors, by);
   } catch (error) {
     addFailure(report, "run", new Error("the run could not be recorded", { cause: error }));
   }
@@ -106,6 +116,10 @@ async function takeEverything(run: Run, settings: Settings, force: boolean): Pro
   await runStep(run, { ...plan("orphans", orphans, 20), ...walk });
   // 6. Repositories that hold nothing.
   await runStep(run, plan("repositories", emptyRepositories(db), 40));
+  // 7. What the audit trail has kept for long enough.
+  if (dry || settings.auditKept === null) return;
+  const events = eventsBefore(db, now - settings.auditKept);
+  await runStep(run, { ...plan("events", events, 12), limit: EVENTS_PAGE });
 }
 
 async function takeUnwanted(

@@ -11,8 +11,11 @@ const MAX_FAILURES = 10;
 export const KINDS = ["manifests", "links", "blobs", "orphans", "repositories"] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** "objects": the deletion of bytes. "run": what belongs to no step. */
-export type Step = Kind | "objects" | "run";
+/** What takes no garbage of the registry. "objects": bytes, of what was taken before. "events": of the audit trail. */
+export type Upkeep = "objects" | "events";
+
+/** "run": what belongs to no step. */
+export type Step = Kind | Upkeep | "run";
 
 export interface CollectionReport {
   id: string;
@@ -31,6 +34,8 @@ export interface CollectionReport {
   unfinished: Step[];
   /** Deleted from the store. */
   objectsDeleted: number;
+  /** Of the audit trail: events that were older than AUDIT_KEPT. */
+  eventsDeleted: number;
   /** What is doomed and still lies in the store, until it has been kept for DELETED_BYTES_KEPT. */
   waiting: { count: number; bytes: number };
   entries: (Omit<Candidate, "row"> & { kind: Kind })[];
@@ -49,14 +54,19 @@ export function newReport(dryRun: boolean): CollectionReport {
     taken: taken as CollectionReport["taken"],
     unfinished: [],
     objectsDeleted: 0,
+    eventsDeleted: 0,
     waiting: { count: 0, bytes: 0 },
     entries: [],
   };
 }
 
-export function addTaken(report: CollectionReport, step: Kind | "objects", taken: Candidate[]): void {
+export function addTaken(report: CollectionReport, step: Kind | Upkeep, taken: Candidate[]): void {
   if (step === "objects") {
     report.objectsDeleted += taken.length;
+    return;
+  }
+  if (step === "events") {
+    report.eventsDeleted += taken.length;
     return;
   }
   for (const { repository, digest, bytes } of taken) {

@@ -7,7 +7,7 @@ import { TooManyOrphans } from "../storage/garbage/objects.ts";
 import type { Candidate, Garbage } from "../storage/garbage/page.ts";
 import { type Cursors, renewLease } from "../storage/garbage/runs.ts";
 import type { Stores } from "../storage/stores.ts";
-import { addFailure, addTaken, type CollectionReport, type Kind } from "./report.ts";
+import { addFailure, addTaken, type CollectionReport, type Kind, type Upkeep } from "./report.ts";
 
 /** A run that has died is overtaken after this. Milliseconds. */
 export const LEASE = 2 * 60_000;
@@ -20,7 +20,7 @@ export interface Run {
 }
 
 export interface Plan {
-  step: Kind | "objects";
+  step: Kind | Upkeep;
   garbage: Garbage;
   /** Candidates a page. */
   limit: number;

@@ -6,7 +6,7 @@ import { RegistryError } from "../oci/errors.ts";
 import { listRuns } from "../storage/garbage/runs.ts";
 import { openStores } from "../storage/stores.ts";
 import { requireAdmin } from "./authorize.ts";
-import type { RegistryEnv } from "./context.ts";
+import { actorOf, type RegistryEnv } from "./context.ts";
 import { flag } from "./flag.ts";
 
 const RUNS_LISTED = 20;
@@ -17,7 +17,7 @@ export const collection = new Hono<RegistryEnv>();
 collection.post("/v2/_berth/gc", async (c) => {
   requireAdmin(c);
   const options = { dryRun: flag(c, "dry-run"), force: flag(c, "force"), adopt: flag(c, "adopt") };
-  const report = await collectGarbage(c.env, options);
+  const report = await collectGarbage(c.env, { ...options, by: actorOf(c) });
   if (report === null) {
     throw new RegistryError("TOOMANYREQUESTS", "another collection is under way: wait for it to end", {
       headers: { "Retry-After": "60" },

@@ -6,6 +6,8 @@ import { expiryOf } from "../auth/machine-access.ts";
 import { formatMachineToken, idOf } from "../auth/machine-token.ts";
 import { isUserName } from "../auth/user-entry.ts";
 import { RegistryError } from "../oci/errors.ts";
+import { type Happening, writeHappening } from "../storage/audit.ts";
+import { openStores } from "../storage/stores.ts";
 import {
   deleteToken,
   findToken,
@@ -16,7 +18,7 @@ import {
 } from "../storage/tokens.ts";
 import { getUserEntry } from "../storage/users.ts";
 import { requirePassword } from "./authorize.ts";
-import type { Context, RegistryEnv } from "./context.ts";
+import { actorOf, type Context, type RegistryEnv } from "./context.ts";
 import { limitedBody } from "./limited-body.ts";
 import { isTokenName, parseTokenRequest } from "./token-request.ts";
 
@@ -47,6 +49,7 @@ tokens.post(
     // Not as old as those that were revoked a moment ago.
     const createdAt = Math.max(Date.now(), (await getRevocation(c.env.USERS, owner)) + 1);
     const expiresAt = wanted.lifetime === null ? null : createdAt + wanted.lifetime;
+    await note(c, "create-token", `${owner}/${name}`, { id: idOf(token), access, expiresAt });
     await putToken(c.env.USERS, idOf(token), { name, owner, access, createdAt, expiresAt });
     return c.json({ name, owner, token, expiresAt, access }, 201);
   },
@@ -92,15 +95,23 @@ tokens.delete("/v2/_berth/tokens/:token", async (c) => {
     const message = `${owner} has no token of this name; one made elsewhere shows within 90 seconds`;
     throw new RegistryError("NAME_UNKNOWN", message, { detail: { name: name.slice(0, 200) } });
   }
+  await note(c, "revoke-token", `${owner}/${name}`, { id });
   await deleteToken(c.env.USERS, { id, owner, name });
   return c.body(null, 204);
 });
 
 // DELETE /v2/_berth/tokens?owner=<user>
 tokens.delete("/v2/_berth/tokens", async (c) => {
-  await revokeTokens(c.env.USERS, await ownerOf(c, c.req.query("owner")), Date.now());
+  const owner = await ownerOf(c, c.req.query("owner"));
+  await note(c, "revoke-tokens", owner, null);
+  await revokeTokens(c.env.USERS, owner, Date.now());
   return c.body(null, 204);
 });
+
+/** Before the change: no batch can hold both, and no token is to come or go without its event. */
+function note(c: Context, action: Happening["action"], reference: string, detail: object | null) {
+  return writeHappening(openStores(c.env).db, actorOf(c), { action, outcome: "done", reference, detail });
+}
 
 /**
  * Whose tokens the request is about: the caller's own unless it says otherwise.

@@ -24,7 +24,7 @@ export interface Actor {
 
 /** What is not a change of rows that another statement here tells of. */
 export interface Happening {
-  action: "log-in" | "create-token" | "revoke-token" | "revoke-tokens" | "collect";
+  action: "create-token" | "revoke-token" | "revoke-tokens" | "collect";
   outcome: string;
   /** What it is about. */
   reference: string | null;
@@ -57,6 +57,28 @@ export function noteHappening(
       reference,
       detail && JSON.stringify(detail),
     );
+}
+
+/** By itself, of what no batch can hold. @throws Unavailable */
+export async function writeHappening(db: Database, by: Actor, happening: Happening): Promise<void> {
+  await noteHappening(db, by, happening, Date.now()).all();
+}
+
+/** Unless the last minute has had 20 of them: whoever fails to log in must not fill the database. */
+export function noteFailedLogIn(
+  db: Database,
+  by: Actor,
+  { outcome, reference, detail }: Omit<Happening, "action">,
+  at: number,
+): Statement {
+  return db
+    .prepare(
+      `INSERT INTO audit_events (${COLUMNS})
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'log-in', ?7, NULL, ?8, NULL, NULL, ?9
+       WHERE (SELECT id FROM audit_events WHERE at > ?2 - 60000 AND action = 'log-in' LIMIT 1 OFFSET 19) IS NULL
+       ON CONFLICT DO NOTHING`,
+    )
+    .bind(...first(by, at, `${by.request}/log-in`), outcome, reference, detail && JSON.stringify(detail));
 }
 
 /** Behind the statement that writes the manifest. Every push is one, also of what is there already. */

@@ -1,5 +1,6 @@
 /** The lease that keeps two collections apart, where walks stand, and what past runs did. */
 
+import { type Actor, noteHappening } from "../audit.ts";
 import type { Database } from "../database.ts";
 
 /** Walk → where it goes on. A walk that is not here begins at its start. */
@@ -45,14 +46,19 @@ export async function renewLease(
 /** How many runs are remembered. */
 const RUNS_KEPT = 100;
 
+/** Of a run's report, what is more than a text to be kept. */
+interface Report {
+  id: string;
+  startedAt: number;
+  outcome: string;
+  objectsDeleted: number;
+  taken: Record<string, { count: number; bytes: number }>;
+}
+
 /** Records what a run did, and gives its lease back. */
-export async function finishRun(
-  db: Database,
-  run: string,
-  startedAt: number,
-  report: object,
-  cursors: Cursors,
-): Promise<void> {
+export async function finishRun(db: Database, report: Report, cursors: Cursors, by: Actor): Promise<void> {
+  const { id: run, startedAt, outcome, objectsDeleted, taken } = report;
+  const detail = { run, objectsDeleted, taken };
   await db.batch([
     db
       .prepare(`INSERT INTO gc_runs (id, started_at, report) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING`)
@@ -66,6 +72,7 @@ export async function finishRun(
            SELECT started_at FROM gc_runs WHERE started_at > 0 ORDER BY started_at DESC LIMIT 1 OFFSET ?1)`,
       )
       .bind(RUNS_KEPT - 1),
+    noteHappening(db, by, { action: "collect", outcome, reference: null, detail }, Date.now()),
   ]);
 }
 
