@@ -7,6 +7,7 @@ import { closedToBrowsers, refuseOtherSites, requireTls } from "./auth/transport
 import { readSettings } from "./config.ts";
 import { log } from "./log.ts";
 import { RegistryError } from "./oci/errors.ts";
+import { audit } from "./routes/audit.ts";
 import { base } from "./routes/base.ts";
 import { blobs } from "./routes/blobs.ts";
 import { collection } from "./routes/collection.ts";
@@ -82,6 +83,7 @@ app.route("/", collection);
 app.route("/", scrub);
 app.route("/", token);
 app.route("/", tokens);
+app.route("/", audit);
 
 app.notFound((c) =>
   respond(c, new RegistryError("UNSUPPORTED", "there is no such endpoint", { status: 404 })),

@@ -94,9 +94,10 @@ base.get("/v2/_oci/ext/discover", (c) => {
       },
       {
         name: "_berth",
-        description: "Garbage collection and scrub, for administrators; machine tokens, for users",
+        description:
+          "Garbage collection, scrub and audit trail, for administrators; machine tokens, for users",
         url: "https://github.com/opencontainers/distribution-spec/tree/main/extensions",
-        endpoints: ["_berth/gc", "_berth/scrub", "_berth/tokens"],
+        endpoints: ["_berth/gc", "_berth/scrub", "_berth/tokens", "_berth/audit"],
       },
     ],
   });

@@ -15,6 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 test.each([
   ["gc", "gc.ts", ["--registry", ELSEWHERE]],
   ["scrub", "scrub.ts", ["--registry", ELSEWHERE]],
+  ["audit", "audit.ts", ["--registry", ELSEWHERE]],
   ["relay", "main.ts", ["relay", ELSEWHERE]],
   ["push", "main.ts", ["push", folder, `${ELSEWHERE}/app:1`]],
 ])("%s refuses plain HTTP to another machine", async (_, script, args) => {

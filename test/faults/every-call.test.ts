@@ -181,6 +181,9 @@ function note(calls: Call[]): void {
 const ELSEWHERE: RegExp[] = [
   /^scrub\//,
   /^catalog-cursor\.ts/,
+  // Only read, or behind the answer: test/audit.
+  /^audit-log\.ts/,
+  /^audit\.ts .* 'log-in'/,
   // Only of few orphans, and not by force: test/gc/bucket.test.ts.
   /^garbage\/objects\.ts SELECT EXISTS/,
   // Only behind a lost answer and then a refusal: test/api/push-manifests.test.ts.

@@ -385,6 +385,12 @@ async function fillWithGarbage(id: string): Promise<void> {
   await pushBlob(`unlinked${id}`, `unlinked ${id}`);
   await request("DELETE", `/v2/unlinked${id}/blobs/${sha256(`unlinked ${id}`)}`);
   await env.BUCKET.put(`blobs/orphan${id}`, "orphan");
+  // An event that was kept for long enough.
+  await env.DB.prepare(
+    "INSERT INTO audit_events (id, at, action, outcome) VALUES (?1, 1, 'log-in', 'failed')",
+  )
+    .bind(`old${id}`)
+    .run();
   // Doomed before.
   await env.BUCKET.put(`blobs/doomed${id}`, "doomed");
   await env.DB.prepare("INSERT INTO doomed_objects (object_key, bytes, doomed_at) VALUES (?1, 6, 1)")
