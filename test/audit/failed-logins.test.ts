@@ -7,6 +7,7 @@ import { formatMachineToken } from "../../src/auth/machine-token.ts";
 import { finishBackground } from "../support/background.ts";
 import { storedEvents } from "../support/events.ts";
 import { breakAll, healAll } from "../support/faults.ts";
+import { measure } from "../support/meter.ts";
 import { request } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
 import { addUser, basic } from "../support/users.ts";
@@ -109,7 +110,10 @@ describe("many failures", () => {
   });
 
   test("of many users, from many addresses, are 20 events a minute, and the others cost no query", async () => {
-    for (let index = 0; index < 24; index++) await fail(`user${index}`, `198.51.100.${index}`);
+    const costs = await measure(async () => {
+      for (let index = 0; index < 24; index++) await fail(`user${index}`, `198.51.100.${index}`);
+    });
+    expect(costs.queries).toBe(20);
     expect(await failures()).toHaveLength(20);
   });
 
