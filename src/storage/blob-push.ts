@@ -6,6 +6,7 @@ import type { RepositoryName } from "../oci/reference.ts";
 import type { Database, Statement } from "./database.ts";
 import { newObjectKey } from "./objects/keys.ts";
 import type { Objects, Source } from "./objects/objects.ts";
+import { closeUpload, type OpenUpload } from "./open-uploads.ts";
 import { ensureRepository } from "./repositories.ts";
 import type { Stores } from "./stores.ts";
 
@@ -15,6 +16,8 @@ export interface StoredObject {
   digest: Digest;
   /** Bytes. */
   size: number;
+  /** The upload session that ends with this object's commit, if one does. */
+  upload?: OpenUpload | null;
 }
 
 /**
@@ -98,6 +101,7 @@ async function link(
       )
       .bind(repository, object.digest, now, object.key),
     db.prepare(`DELETE FROM pending_objects WHERE object_key = ?1`).bind(object.key),
+    ...(object.upload ? [closeUpload(db, object.upload)] : []),
   ]);
   return blob?.[0] ?? null;
 }
