@@ -39,6 +39,10 @@ export interface Settings {
   auditKept: number | null;
   /** How long an upload session may lie idle. Milliseconds. */
   uploadExpiry: number;
+  /** How many upload sessions one user may have open. */
+  maxUploadsPerUser: number;
+  /** How many upload sessions there may be. */
+  maxUploads: number;
   /** The largest request body that the edge lets through. Bytes. */
   maxChunk: number;
 }
@@ -61,6 +65,8 @@ export function readSettings(env: Env & { TOKEN_SECRET?: string }): Settings {
     orphanAge: orphanAge(env),
     auditKept: env.AUDIT_KEPT === "keep" ? null : duration("AUDIT_KEPT", env.AUDIT_KEPT),
     uploadExpiry: duration("UPLOAD_EXPIRY", env.UPLOAD_EXPIRY),
+    maxUploadsPerUser: count("MAX_UPLOADS_PER_USER", env.MAX_UPLOADS_PER_USER),
+    maxUploads: count("MAX_UPLOADS", env.MAX_UPLOADS),
     maxChunk: bytes("MAX_CHUNK", env.MAX_CHUNK),
   };
 }
@@ -134,6 +140,11 @@ function orphanAge(env: Env): number {
   if (age > duration("UPLOAD_EXPIRY", env.UPLOAD_EXPIRY)) return age;
   // An upload that is being closed has an object and no row yet.
   throw wrong("ORPHAN_AGE", env.ORPHAN_AGE, "longer than UPLOAD_EXPIRY");
+}
+
+function count(name: string, value: string): number {
+  if (/^[1-9]\d{0,5}$/.test(value)) return Number(value);
+  throw wrong(name, value, 'a number like "1000", above zero');
 }
 
 const UNITS_OF_SIZE = { MB: 1e6, MiB: 2 ** 20, GB: 1e9, GiB: 2 ** 30 } as const;

@@ -100,7 +100,8 @@ async function takeEverything(run: Run, settings: Settings, force: boolean): Pro
 
   // 1. The bytes of what was taken before, and has waited: nothing that fails later keeps them.
   if (!dry) {
-    await attempt(run, "objects", () => forgetRecords(db, now, orphanCut));
+    const cuts = { pending: orphanCut, uploads: now - settings.uploadExpiry };
+    await attempt(run, "objects", () => forgetRecords(db, now, cuts));
     const doomed = doomedBefore(stores, now - settings.deletedBytesKept);
     await runStep(run, { ...plan("objects", doomed, 60), limit: OBJECTS_PAGE });
   }

@@ -5,6 +5,7 @@ import { type Algorithm, algorithmOf, type Digest, parseAlgorithm, parseDigest }
 import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
 import { mountBlob, putBlob } from "../storage/blob-push.ts";
+import { type OpenUpload, openUpload } from "../storage/open-uploads.ts";
 import { listRepositoriesWithBlob } from "../storage/repositories.ts";
 import { openStores } from "../storage/stores.ts";
 import { authorize } from "./authorize.ts";
@@ -97,8 +98,31 @@ async function createWhole(c: Context, name: RepositoryName, digest: Digest): Pr
 async function start(c: Context, repository: RepositoryName, algorithm: Algorithm): Promise<string> {
   const id = crypto.randomUUID();
   const expiresAfter = c.get("settings").uploadExpiry;
-  await session(c, id).start({ repository, algorithm, expiresAfter, stallTimeout: STALL_TIMEOUT });
+  const counted = { owner: ownerOf(c), id };
+  await requireRoom(c, counted);
+  await session(c, id).start({ repository, counted, algorithm, expiresAfter, stallTimeout: STALL_TIMEOUT });
   return id;
+}
+
+/** Whose sessions are counted together: a user's, with all of his tokens; or of whoever signed in elsewhere. */
+function ownerOf(c: Context): string {
+  const { user, who } = c.get("access");
+  return user ?? who ?? "";
+}
+
+/** @throws RegistryError TOOMANYREQUESTS when too many sessions are open */
+async function requireRoom(c: Context, counted: OpenUpload): Promise<void> {
+  const { maxUploadsPerUser: perOwner, maxUploads: total, uploadExpiry } = c.get("settings");
+  const now = Date.now();
+  const limits = { perOwner, total, since: now - uploadExpiry };
+  const reached = await openUpload(openStores(c.env).db, counted, limits, now);
+  if (reached === null) return;
+  const whose = reached === "owner" ? `${counted.owner} has ${perOwner}` : `this registry has ${total}`;
+  throw new RegistryError(
+    "TOOMANYREQUESTS",
+    `${whose} uploads open: finish or cancel some, or wait until they expire`,
+    { headers: { "Retry-After": "60" } },
+  );
 }
 
 function started(c: Context, name: RepositoryName, id: string): Response {

@@ -7,6 +7,7 @@ import { type Actor, noteBlobPush, noteMount } from "./audit.ts";
 import type { Database, Statement } from "./database.ts";
 import { newObjectKey } from "./objects/keys.ts";
 import type { Objects, Source } from "./objects/objects.ts";
+import { closeUpload, type OpenUpload } from "./open-uploads.ts";
 import { ensureRepository } from "./repositories.ts";
 import type { Stores } from "./stores.ts";
 
@@ -16,6 +17,8 @@ export interface StoredObject {
   digest: Digest;
   /** Bytes. */
   size: number;
+  /** The upload session that ends with this object's commit, if one does. */
+  upload?: OpenUpload | null;
 }
 
 /**
@@ -103,6 +106,7 @@ async function link(
       .bind(repository, object.digest, now, object.key),
     db.prepare(`DELETE FROM pending_objects WHERE object_key = ?1`).bind(object.key),
     noteBlobPush(db, by, repository, object, now),
+    ...(object.upload ? [closeUpload(db, object.upload)] : []),
   ]);
   return blob?.[0] ?? null;
 }

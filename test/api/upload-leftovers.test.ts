@@ -34,7 +34,13 @@ function stubOf(location: string) {
 /** A session with times of its own. Milliseconds. */
 async function start(expiresAfter: number, stallTimeout = 1000): Promise<string> {
   const location = `/v2/a/blobs/uploads/${crypto.randomUUID()}`;
-  await stubOf(location).start({ repository: A, algorithm: "sha256", expiresAfter, stallTimeout });
+  await stubOf(location).start({
+    repository: A,
+    counted: null,
+    algorithm: "sha256",
+    expiresAfter,
+    stallTimeout,
+  });
   return location;
 }
 

@@ -361,7 +361,13 @@ describe("company", () => {
     const id = crypto.randomUUID();
     const stub = env.UPLOADS.get(env.UPLOADS.idFromName(id));
     const hour = 3_600_000;
-    await stub.start({ repository: A, algorithm: "sha256", expiresAfter: hour, stallTimeout: 50 });
+    await stub.start({
+      repository: A,
+      counted: null,
+      algorithm: "sha256",
+      expiresAfter: hour,
+      stallTimeout: 50,
+    });
     const location = `/v2/a/blobs/uploads/${id}`;
     let hangUp = () => {};
     const silent = new ReadableStream({
@@ -385,7 +391,7 @@ describe("expiry", () => {
   async function start(expiresAfter: number): Promise<string> {
     const id = crypto.randomUUID();
     const stub = env.UPLOADS.get(env.UPLOADS.idFromName(id));
-    await stub.start({ repository: A, algorithm: "sha256", expiresAfter, stallTimeout: 1000 });
+    await stub.start({ repository: A, counted: null, algorithm: "sha256", expiresAfter, stallTimeout: 1000 });
     return `/v2/a/blobs/uploads/${id}`;
   }
 

@@ -3,6 +3,7 @@
 import type { Database } from "../database.ts";
 import { PREFIXES } from "../objects/keys.ts";
 import type { ObjectInfo, Objects } from "../objects/objects.ts";
+import { forgetUploads } from "../open-uploads.ts";
 import type { Stores } from "../stores.ts";
 import { type Candidate, type Garbage, keyAfter, nextOf, rowsOf, TakenRows } from "./page.ts";
 
@@ -61,13 +62,18 @@ export function doomedBefore({ db, objects }: Stores, cut: number): Garbage {
 }
 
 /**
- * Forgets doomed keys whose objects are long gone, and pending ones whose uploads are.
- * @param pendingCut pending keys that were registered before this. Milliseconds since the epoch.
+ * Forgets doomed keys whose objects are long gone, pending ones whose uploads are, and uploads that count no more.
+ * @param cuts what was registered, or begun, before. Milliseconds since the epoch.
  */
-export async function forgetRecords(db: Database, now: number, pendingCut: number): Promise<void> {
+export async function forgetRecords(
+  db: Database,
+  now: number,
+  cuts: { pending: number; uploads: number },
+): Promise<void> {
   await db.batch([
     db.prepare(`DELETE FROM doomed_objects WHERE deleted_at < ?1`).bind(now - RECORD_KEPT),
-    db.prepare(`DELETE FROM pending_objects WHERE registered_at < ?1`).bind(pendingCut),
+    db.prepare(`DELETE FROM pending_objects WHERE registered_at < ?1`).bind(cuts.pending),
+    forgetUploads(db, cuts.uploads),
   ]);
 }
 

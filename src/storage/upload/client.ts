@@ -46,7 +46,11 @@ export class UploadClient {
   }
 
   cancel(repository: RepositoryName): Promise<CancelOutcome> {
-    return this.#again((session) => session.cancel(repository));
+    return this.#again(async (session, before) => {
+      const outcome = await session.cancel(repository);
+      // A try before has dropped it, and its answer was lost.
+      return outcome.kind === "unknown" && before > 0 ? { kind: "cancelled" } : outcome;
+    });
   }
 
   /** With a body, which is gone with the first try: only the client can send it again. */
@@ -59,9 +63,10 @@ export class UploadClient {
     }
   }
 
-  #again<T>(call: (session: Session) => Promise<T>): Promise<T> {
+  /** @param call is told how many tries came before */
+  #again<T>(call: (session: Session, before: number) => Promise<T>): Promise<T> {
     // A stub is broken after an exception: each try takes a new one.
-    return retried("the upload session", () => call(this.#open()), isPassing);
+    return retried("the upload session", (before) => call(this.#open(), before), isPassing);
   }
 
   #open(): Session {

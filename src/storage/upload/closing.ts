@@ -8,6 +8,7 @@ import { headBlob } from "../blobs.ts";
 import { hashObject } from "../objects/hash.ts";
 import { newObjectKey } from "../objects/keys.ts";
 import type { Source } from "../objects/objects.ts";
+import { closeUpload } from "../open-uploads.ts";
 import type { Stores } from "../stores.ts";
 import { gate } from "./gate.ts";
 import { SMALL } from "./part-buffer.ts";
@@ -107,8 +108,8 @@ async function stillLinked({ db }: Stores, upload: Upload, digest: Digest): Prom
 }
 
 async function commit(stores: Stores, upload: Upload, digest: Digest, by: Actor): Promise<CloseOutcome> {
-  const { objectKey, offset, repository } = upload.state;
-  const object = { key: objectKey as string, digest, size: offset };
+  const { objectKey, offset, repository, counted } = upload.state;
+  const object = { key: objectKey as string, digest, size: offset, upload: counted };
   const outcome = await commitBlob(stores, repository, object, by, Date.now());
   // Committed before, with the answer lost; then deleted and collected.
   if (outcome === "doomed") return { kind: "unknown" };
@@ -158,7 +159,8 @@ async function readBack(
 
 /** Takes away what the session has put anywhere, unless it has become a blob. Can be repeated. */
 export async function discardBytes(stores: Stores, upload: Upload): Promise<void> {
-  const { phase, objectKey, offset, reopenedFrom } = upload.state;
+  const { phase, objectKey, offset, reopenedFrom, counted } = upload.state;
+  if (counted !== null && phase !== "committed") await stores.db.batch([closeUpload(stores.db, counted)]);
   if (reopenedFrom !== null) await stores.objects.delete([reopenedFrom]);
   if (phase === "committed" || objectKey === null) return;
   // The commit's outcome is not known: the database decides whether the object is a blob.

@@ -9,6 +9,7 @@
 import type { Algorithm, Digest } from "../../oci/digest.ts";
 import type { RepositoryName } from "../../oci/reference.ts";
 import type { Multipart, Part } from "../objects/objects.ts";
+import type { OpenUpload } from "../open-uploads.ts";
 
 /** R2 wants parts of at least 5 MiB, all equal but the last. A request holds two in memory. Bytes. */
 export const PART_SIZE = 8 * 1024 * 1024;
@@ -24,6 +25,8 @@ export const DEFAULT_STALL_TIMEOUT = 30_000;
 
 export interface NewUpload {
   repository: RepositoryName;
+  /** As what it is counted among its owner's; null for one that is not. */
+  counted: OpenUpload | null;
   /** What the running hash computes. */
   algorithm: Algorithm;
   /** Idle time after which the session is dropped. Milliseconds. */
