@@ -6,6 +6,7 @@
 import { log } from "../log.ts";
 import { noteFailedLogIn } from "../storage/audit.ts";
 import { openStores } from "../storage/stores.ts";
+import { remember } from "./remember.ts";
 import { isUserName } from "./user-entry.ts";
 
 /** Milliseconds. */
@@ -51,11 +52,11 @@ export function noteFailure(from: FailedFrom, failed: FailedLogIn, now: number):
   const before = told.get(key) ?? { at: 0, untold: 0 };
   if (now >= period.began + PERIOD) period = { began: now, events: 0 };
   if (now < before.at + PERIOD || period.events >= MAX_EVENTS) {
-    remember(key, { at: before.at, untold: before.untold + 1 });
+    remember(told, key, { at: before.at, untold: before.untold + 1 }, MAX_REMEMBERED);
     return;
   }
   period.events++;
-  remember(key, { at: now, untold: 0 });
+  remember(told, key, { at: now, untold: 0 }, MAX_REMEMBERED);
   from.after(write(from, { user, credential, outcome, untold: before.untold }, now));
 }
 
@@ -63,15 +64,6 @@ export function noteFailure(from: FailedFrom, failed: FailedLogIn, now: number):
 export function forgetFailureEvents(): void {
   told.clear();
   period = { began: 0, events: 0 };
-}
-
-function remember(key: string, entry: { at: number; untold: number }): void {
-  told.delete(key);
-  told.set(key, entry);
-  for (const oldest of told.keys()) {
-    if (told.size <= MAX_REMEMBERED) break;
-    told.delete(oldest);
-  }
 }
 
 async function write(

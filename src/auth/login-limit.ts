@@ -9,6 +9,7 @@
 import { createHash } from "node:crypto";
 import { log } from "../log.ts";
 import { networksOf } from "./networks.ts";
+import { remember } from "./remember.ts";
 
 /** As in wrangler.toml. Milliseconds. */
 const PERIOD = 60_000;
@@ -93,12 +94,7 @@ function countOf(key: string, now: number): number {
 
 function note(key: string, count: number, now: number): void {
   const until = countOf(key, now) === 0 ? now + PERIOD : (failures.get(key)?.until ?? now + PERIOD);
-  failures.delete(key);
-  failures.set(key, { count, until });
-  for (const oldest of failures.keys()) {
-    if (failures.size <= MAX_REMEMBERED) break;
-    failures.delete(oldest);
-  }
+  remember(failures, key, { count, until }, MAX_REMEMBERED);
 }
 
 function countedOf(address: string, user: string): Counted[] {

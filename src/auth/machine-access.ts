@@ -5,6 +5,7 @@ import { log } from "../log.ts";
 import { getRevocation, getToken, getUse, putUse, type StoredToken } from "../storage/tokens.ts";
 import { getUserEntry } from "../storage/users.ts";
 import { Access } from "./access.ts";
+import { remember } from "./remember.ts";
 import { type Grant, parseGrant, parseUserEntry } from "./user-entry.ts";
 
 /** How often the use of one token is noted. Milliseconds. */
@@ -54,12 +55,7 @@ export function expiryOf(
 /** To be done after the answer. */
 export async function noteUse(users: KVNamespace, id: string, now: number): Promise<void> {
   if (now - (noted.get(id) ?? 0) < NOTED_EVERY) return;
-  noted.delete(id);
-  noted.set(id, now);
-  for (const oldest of noted.keys()) {
-    if (noted.size <= MAX_REMEMBERED) break;
-    noted.delete(oldest);
-  }
+  remember(noted, id, now, MAX_REMEMBERED);
   try {
     if (now - ((await getUse(users, id)) ?? 0) >= NOTED_EVERY) await putUse(users, id, now);
   } catch (error) {

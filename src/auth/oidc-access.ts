@@ -8,6 +8,7 @@ import { getRules, listRuleNames } from "../storage/rules.ts";
 import { Access, type Subject } from "./access.ts";
 import { verifyIdToken } from "./oidc-issuer.ts";
 import { type Claims, matchesRule, parseRule, type Rule } from "./oidc-rules.ts";
+import { remember } from "./remember.ts";
 
 /** The user name under which tokens of other issuers are passwords. */
 export const OIDC_USER = "oidc";
@@ -105,17 +106,8 @@ async function see(
   const until = Math.min(claims.exp * 1000, now + REMEMBERED);
   const found = { issuer: claims.iss, claims, names, until };
   // One that no rule is for may have one in a moment.
-  if (names.length > 0) remember(id, found);
+  if (names.length > 0) remember(seen, id, found, MAX_REMEMBERED);
   return found;
-}
-
-function remember(id: string, found: Seen): void {
-  seen.delete(id);
-  seen.set(id, found);
-  for (const oldest of seen.keys()) {
-    if (seen.size <= MAX_REMEMBERED) break;
-    seen.delete(oldest);
-  }
 }
 
 /** A malformed rule gives nothing, with a line in the log. */

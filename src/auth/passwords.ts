@@ -5,6 +5,7 @@
 
 import { createHmac, randomBytes } from "node:crypto";
 import { compareSync } from "bcryptjs";
+import { remember } from "./remember.ts";
 
 /** How long a check counts. Milliseconds. */
 const REMEMBERED = 60_000;
@@ -66,15 +67,15 @@ export function check(
   bcryptRuns++;
   const right = isRight(password, hash, dearest);
   if (right) vouch(user, password, hash, now);
-  else remember(recent, keyOf(user, password, hash), { right, at: now });
+  else remember(recent, keyOf(user, password, hash), { right, at: now }, MAX_REMEMBERED);
   return right;
 }
 
 /** Remembers that a password is right. */
 export function vouch(user: string, password: string, hash: string | null, now: number): void {
   const id = keyOf(user, password, hash);
-  remember(recent, id, { right: true, at: now });
-  remember(trusted, id, now);
+  remember(recent, id, { right: true, at: now }, MAX_REMEMBERED);
+  remember(trusted, id, now, MAX_REMEMBERED);
 }
 
 /** Of a bcrypt hash: the logarithm of the work that a check is. */
@@ -106,15 +107,6 @@ function compare(password: string, hash: string): boolean {
 
 function nobody(cost: number): string {
   return NOBODY.replace("$00$", `$${String(cost).padStart(2, "0")}$`);
-}
-
-function remember<T>(memory: Map<string, T>, id: string, value: T): void {
-  memory.delete(id);
-  memory.set(id, value);
-  for (const oldest of memory.keys()) {
-    if (memory.size <= MAX_REMEMBERED) break;
-    memory.delete(oldest);
-  }
 }
 
 function keyOf(user: string, password: string, hash: string | null): string {

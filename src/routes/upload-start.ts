@@ -98,16 +98,11 @@ async function createWhole(c: Context, name: RepositoryName, digest: Digest): Pr
 async function start(c: Context, repository: RepositoryName, algorithm: Algorithm): Promise<string> {
   const id = crypto.randomUUID();
   const expiresAfter = c.get("settings").uploadExpiry;
-  const counted = { owner: ownerOf(c), id };
+  // With all of a user's tokens together. Nobody begins an upload without a name.
+  const counted = { owner: c.get("access").actorName ?? "", id };
   await requireRoom(c, counted);
   await session(c, id).start({ repository, counted, algorithm, expiresAfter, stallTimeout: STALL_TIMEOUT });
   return id;
-}
-
-/** Whose sessions are counted together: a user's, with all of his tokens; or of whoever signed in elsewhere. */
-function ownerOf(c: Context): string {
-  const { user, who } = c.get("access");
-  return user ?? who ?? "";
 }
 
 /** @throws RegistryError TOOMANYREQUESTS when too many sessions are open */

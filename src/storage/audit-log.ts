@@ -35,7 +35,8 @@ export interface EventCursor {
   id: string;
 }
 
-interface EventRow extends EventCursor {
+/** As it is stored. */
+export interface EventRow extends EventCursor {
   actor: string | null;
   credential: string | null;
   address: string | null;

@@ -2,7 +2,7 @@
 
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { collectGarbage } from "../../src/gc/collect.ts";
 import { setDaysAhead } from "../support/clock.ts";
 import { breakAlways, breakNext, healAll } from "../support/faults.ts";
@@ -12,6 +12,8 @@ import { addUser, basic } from "../support/users.ts";
 
 const START = "/v2/a/blobs/uploads/";
 const BOB = { headers: { Authorization: basic("bob") } };
+
+afterEach(() => setDaysAhead(0));
 
 async function opened(): Promise<number> {
   return (await env.DB.prepare("SELECT 1 FROM open_uploads").all()).results.length;

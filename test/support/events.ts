@@ -1,22 +1,7 @@
 /** The audit trail as it is stored. */
 
 import { env } from "cloudflare:workers";
-
-export interface EventRow {
-  id: string;
-  at: number;
-  actor: string | null;
-  credential: string | null;
-  address: string | null;
-  user_agent: string | null;
-  action: string;
-  outcome: string;
-  repository: string | null;
-  reference: string | null;
-  old_digest: string | null;
-  new_digest: string | null;
-  detail: string | null;
-}
+import type { EventRow } from "../../src/storage/audit-log.ts";
 
 /** All, the oldest first. @param action only these */
 export async function storedEvents(action?: string): Promise<EventRow[]> {
