@@ -61,11 +61,11 @@ export async function finish(
   by: Actor,
 ): Promise<CloseOutcome> {
   // The tail is loaded, and may be nearly a part.
-  const leave = upload.tailLength >= SMALL ? await gate.enter() : () => {};
+  const place = upload.tailLength >= SMALL ? await gate.enter() : null;
   try {
     return await takeSteps(stores, upload, digest, by);
   } finally {
-    leave();
+    place?.leave();
   }
 }
 

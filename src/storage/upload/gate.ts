@@ -6,7 +6,12 @@
  * Those who wait ask again and again, each by its own timer: a promise of one Durable Object must not be resolved
  * by another. For the same reason nobody is trusted to leave: a Durable Object can be reset in the middle, and a
  * place that nobody has confirmed for a while is free.
+ *
+ * The buffers of those who left serve those who come next: left to V8, they would stand beside the new ones until it
+ * collects. When nobody holds a place they go, for the isolate has other work.
  */
+
+import { PART_SIZE } from "./state.ts";
 
 /** Each holds two parts of 8 MiB. */
 const PLACES = 4;
@@ -28,8 +33,19 @@ interface Presence {
   seenAt: number;
 }
 
+/** The right to hold whole parts. */
+export interface Place {
+  /** A buffer for a whole part, with anything in it. */
+  buffer(): Uint8Array;
+  /** Takes back a buffer that nobody reads or writes any more. */
+  giveBack(buffer: Uint8Array): void;
+  /** May be called twice. */
+  leave(): void;
+}
+
 export class Gate {
   readonly #places: number;
+  #buffers: Uint8Array[] = [];
   readonly #held = new Set<Presence>();
   /** In the order in which they came. */
   readonly #waiting = new Set<Presence>();
@@ -44,8 +60,8 @@ export class Gate {
     return this.#waiting.size > 0;
   }
 
-  /** Waits for a place. @returns how to leave it, which may be called twice */
-  async enter(): Promise<() => void> {
+  /** Waits for a place. */
+  async enter(): Promise<Place> {
     const waiting = { seenAt: Date.now() };
     this.#waiting.add(waiting);
     try {
@@ -53,14 +69,21 @@ export class Gate {
     } finally {
       this.#waiting.delete(waiting);
     }
-    const place = { seenAt: Date.now() };
-    this.#held.add(place);
+    const presence = { seenAt: Date.now() };
+    this.#held.add(presence);
     const confirming = setInterval(() => {
-      place.seenAt = Date.now();
+      presence.seenAt = Date.now();
     }, CONFIRM);
-    return () => {
-      clearInterval(confirming);
-      this.#held.delete(place);
+    return {
+      buffer: () => this.#buffers.pop() ?? new Uint8Array(PART_SIZE),
+      giveBack: (buffer) => {
+        this.#buffers.push(buffer);
+      },
+      leave: () => {
+        clearInterval(confirming);
+        this.#held.delete(presence);
+        if (this.#held.size === 0) this.#buffers = [];
+      },
     };
   }
 

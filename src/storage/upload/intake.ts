@@ -5,10 +5,10 @@ import { snapshot } from "../../oci/digest.ts";
 import { newObjectKey } from "../objects/keys.ts";
 import type { Multipart, Objects } from "../objects/objects.ts";
 import { type BodyReader, Interrupted } from "./body-reader.ts";
-import { gate } from "./gate.ts";
+import { gate, type Place } from "./gate.ts";
 import { PartBuffer, SMALL } from "./part-buffer.ts";
 import type { Chunk } from "./protocol.ts";
-import { PART_SIZE, type Upload } from "./state.ts";
+import type { Upload } from "./state.ts";
 
 /** Within the time after which a silent body gives way. Bytes. */
 const LEAST_PACE = 256 * 1024;
@@ -27,13 +27,15 @@ export class Intake {
   running: RunningHash | null = null;
   readonly #objects: Objects;
   readonly #upload: Upload;
-  #part = new PartBuffer(PART_SIZE, new Uint8Array(0));
+  readonly #part = new PartBuffer(() => (this.#place as Place).buffer());
   readonly #chunk: Pick<Chunk, "length" | "range">;
   readonly #body: BodyReader;
   /** The one part that is on its way while the next one fills. It says whether the store still has the upload. */
   #sending: Promise<boolean> = Promise.resolve(true);
-  /** How to leave the place for whole parts that this intake holds; null while it is small. */
-  #leave: (() => void) | null = null;
+  /** The place for whole parts that this intake holds; null while it is small. */
+  #place: Place | null = null;
+  /** Ends the watch for a client that is all but silent there. */
+  #unwatch = () => {};
 
   /** @param running from the request before; null when this object was evicted since */
   constructor(
@@ -65,13 +67,15 @@ export class Intake {
       this.#upload.saveTail(this.#part.bytes, this.running && snapshot(this.running.hash, algorithm));
       return end;
     } finally {
-      this.#leave?.();
+      for (const buffer of this.#part.idle) this.#place?.giveBack(buffer);
+      this.#unwatch();
+      this.#place?.leave();
     }
   }
 
   #loadTail(): void {
     const { partCount, algorithm, offset } = this.#upload.state;
-    if (this.#upload.tailLength > 0) this.#part = new PartBuffer(PART_SIZE, this.#upload.loadTail());
+    this.#part.begin(this.#upload.tailLength, (into) => this.#upload.loadTail(into));
     // Nothing has left the tail yet: it can be hashed again.
     if (this.running === null && partCount === 0) {
       this.running = { hash: createHash(algorithm).update(this.#part.bytes), offset };
@@ -104,7 +108,7 @@ export class Intake {
 
   /** @returns null, or why no more can be taken */
   async #take(bytes: Uint8Array): Promise<"too-large" | "lost" | null> {
-    if (this.#leave === null && !this.#part.holds(bytes.byteLength)) await this.#enter();
+    if (this.#place === null && !this.#part.holds(bytes.byteLength)) await this.#enter();
     if (this.running !== null) {
       this.running.hash.update(bytes);
       this.running.offset += bytes.byteLength;
@@ -125,12 +129,8 @@ export class Intake {
 
   /** Waits for a place to hold whole parts in. A client that is all but silent there gives way to those who wait. */
   async #enter(): Promise<void> {
-    const leave = await gate.enter();
-    const unwatch = this.#body.giveWay(this.#upload.state.stallTimeout, LEAST_PACE, () => gate.crowded);
-    this.#leave = () => {
-      unwatch();
-      leave();
-    };
+    this.#place = await gate.enter();
+    this.#unwatch = this.#body.giveWay(this.#upload.state.stallTimeout, LEAST_PACE, () => gate.crowded);
   }
 
   async #send(bytes: Uint8Array): Promise<boolean> {

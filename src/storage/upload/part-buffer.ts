@@ -4,26 +4,37 @@
  * hold two copies at every step.
  */
 
+import { PART_SIZE } from "./state.ts";
+
 /** What needs no place (gate.ts). Bytes. */
 export const SMALL = 256 * 1024;
 
 export class PartBuffer {
-  readonly #capacity: number;
-  #filling: Uint8Array;
-  #length: number;
+  /** A buffer for a whole part. */
+  readonly #whole: () => Uint8Array;
+  #filling: Uint8Array = new Uint8Array(SMALL);
+  #length = 0;
   /** The other one, when it is not on its way. */
   #spare: Uint8Array | null = null;
 
-  /** @param initial what the part begins with */
-  constructor(capacity: number, initial: Uint8Array) {
-    this.#capacity = capacity;
-    this.#filling = new Uint8Array(initial.byteLength < SMALL ? SMALL : capacity);
-    this.#filling.set(initial);
-    this.#length = initial.byteLength;
+  constructor(whole: () => Uint8Array) {
+    this.#whole = whole;
+  }
+
+  /** Begins with `length` bytes, which `load` writes. */
+  begin(length: number, load: (into: Uint8Array) => void): void {
+    if (length >= SMALL) this.#filling = this.#whole();
+    this.#length = length;
+    load(this.#filling.subarray(0, length));
   }
 
   get full(): boolean {
-    return this.#length === this.#capacity;
+    return this.#length === PART_SIZE;
+  }
+
+  /** The buffers for whole parts that are not on their way. They are not to be used here any more. */
+  get idle(): Uint8Array[] {
+    return [this.#filling, this.#spare].filter((buffer) => buffer?.byteLength === PART_SIZE) as Uint8Array[];
   }
 
   /** Whether `count` more bytes fit into what is allocated. */
@@ -38,9 +49,9 @@ export class PartBuffer {
 
   /** Copies as much of `chunk` as fits into the part. @returns how many bytes that were */
   push(chunk: Uint8Array): number {
-    const count = Math.min(chunk.byteLength, this.#capacity - this.#length);
+    const count = Math.min(chunk.byteLength, PART_SIZE - this.#length);
     if (!this.holds(count)) {
-      const grown = new Uint8Array(this.#capacity);
+      const grown = this.#whole();
       grown.set(this.bytes);
       this.#filling = grown;
     }
@@ -52,7 +63,7 @@ export class PartBuffer {
   /** Hands a full part over, and goes on in the other buffer. The caller gives it back when it has been sent. */
   take(): Uint8Array {
     const taken = this.#filling;
-    this.#filling = this.#spare ?? new Uint8Array(this.#capacity);
+    this.#filling = this.#spare ?? this.#whole();
     this.#spare = null;
     this.#length = 0;
     return taken;

@@ -142,9 +142,13 @@ export class Upload {
   saveTail(tail: Uint8Array, digest: Digest | null): void {
     this.#storage.transactionSync(() => {
       const firstRow = Math.floor(this.tailLength / TAIL_ROW_SIZE);
+      // A copy: what is stored would else be the whole buffer behind the view. One for all whole rows.
+      let copy = new Uint8Array(0);
       for (let row = firstRow; row * TAIL_ROW_SIZE < tail.byteLength; row++) {
-        // A copy: what is stored would else be the whole buffer behind the view.
-        this.#storage.kv.put(tailKey(row), tail.slice(row * TAIL_ROW_SIZE, (row + 1) * TAIL_ROW_SIZE));
+        const bytes = tail.subarray(row * TAIL_ROW_SIZE, (row + 1) * TAIL_ROW_SIZE);
+        if (copy.byteLength !== bytes.byteLength) copy = new Uint8Array(bytes.byteLength);
+        copy.set(bytes);
+        this.#storage.kv.put(tailKey(row), copy);
       }
       this.#save({ offset: this.#state.partCount * PART_SIZE + tail.byteLength, digest });
     });
@@ -206,13 +210,12 @@ export class Upload {
     }));
   }
 
-  /** The bytes behind the last full part. */
-  loadTail(): Uint8Array {
-    const tail = new Uint8Array(this.tailLength);
-    for (let start = 0; start < tail.byteLength; start += TAIL_ROW_SIZE) {
-      tail.set(this.#storage.kv.get<Uint8Array>(tailKey(start / TAIL_ROW_SIZE)) as Uint8Array, start);
+  /** The bytes behind the last full part. @param into as many bytes, to write them to */
+  loadTail(into: Uint8Array = new Uint8Array(this.tailLength)): Uint8Array {
+    for (let start = 0; start < into.byteLength; start += TAIL_ROW_SIZE) {
+      into.set(this.#storage.kv.get<Uint8Array>(tailKey(start / TAIL_ROW_SIZE)) as Uint8Array, start);
     }
-    return tail;
+    return into;
   }
 
   /** Bytes behind the last full part. */
