@@ -14,6 +14,7 @@ import { collection } from "./routes/collection.ts";
 import { type Context, callerOf, type RegistryEnv } from "./routes/context.ts";
 import { drained } from "./routes/drained.ts";
 import { manifests } from "./routes/manifests.ts";
+import { policies } from "./routes/policies.ts";
 import { referrers } from "./routes/referrers.ts";
 import { requestLog } from "./routes/request-log.ts";
 import { scrub } from "./routes/scrub.ts";
@@ -84,6 +85,7 @@ app.route("/", scrub);
 app.route("/", token);
 app.route("/", tokens);
 app.route("/", audit);
+app.route("/", policies);
 
 app.notFound((c) =>
   respond(c, new RegistryError("UNSUPPORTED", "there is no such endpoint", { status: 404 })),

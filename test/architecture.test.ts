@@ -32,17 +32,17 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
     /^auth\/|^storage\/(audit|database|users|hashes|tokens|rules|registry|signing-keys|stores)\.ts$|^(config|log)\.ts$|^oci\//,
   ],
   [
-    /^routes\/(context|pagination|conditional|authorize|drained|limited-body|token-request|reliance|unavailable|flag|request-log)\.ts$/,
-    /^oci\/|^auth\/|^(config|log)\.ts$|^routes\/(context|drained)\.ts$|^storage\/(audit|blobs|registry|stores)\.ts$/,
+    /^routes\/(context|pagination|conditional|authorize|drained|limited-body|admin-request|token-request|reliance|unavailable|flag|request-log)\.ts$/,
+    /^oci\/|^auth\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|admin-request)\.ts$|^storage\/(audit|blobs|registry|stores)\.ts$/,
   ],
   [
     /^routes\//,
-    /^(oci|storage|auth|gc)\/|^routes\/(context|pagination|conditional|authorize|limited-body|token-request|reliance|unavailable|flag|upload-answers|drained)\.ts$/,
+    /^(oci|storage|auth|gc)\/|^routes\/(context|pagination|conditional|authorize|limited-body|admin-request|token-request|reliance|unavailable|flag|upload-answers|drained)\.ts$/,
   ],
   // It stands above the other rooms of storage: none of them knows of it.
   [
     /^storage\/scrub\//,
-    /^storage\/(scrub|objects)\/|^storage\/(blob-push|database|manifest-push|missing|retry|stores)\.ts$|^log\.ts$|^oci\/(?!errors)/,
+    /^storage\/(scrub|objects)\/|^storage\/(blob-push|database|manifest-object|missing|retry|stores)\.ts$|^log\.ts$|^oci\/(?!errors)/,
   ],
   [/^storage\//, /^storage\/(?!scrub\/)|^log\.ts$|^oci\/(?!errors)/],
   [/^oci\//, /^oci\//],

@@ -1,7 +1,7 @@
 /** `npm run token`: passwords for machines, which expire, and never may more than their owner. */
 
 import { Command } from "commander";
-import { AdminApi, type AdminOptions, withRegistry } from "./admin/api.ts";
+import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
 import { parseDuration } from "./duration.ts";
 import { badInput } from "./failure.ts";
 import { runProgram } from "./program.ts";
@@ -91,15 +91,6 @@ async function revoke(name: string | undefined, options: Options & { all?: boole
   const path = name === undefined ? "tokens" : `tokens/${encodeURIComponent(name)}`;
   await withApi(options, (api) => api.call("DELETE", path, { query: ownerOf(options) }));
   console.error(name === undefined ? "All tokens are revoked." : `${name} is revoked.`);
-}
-
-async function withApi(options: Options, use: (api: AdminApi) => Promise<unknown>): Promise<void> {
-  const api = await AdminApi.open(options);
-  try {
-    await use(api);
-  } finally {
-    api.close();
-  }
 }
 
 function ownerOf({ user }: Options): Record<string, string> {

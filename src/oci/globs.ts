@@ -1,4 +1,4 @@
-/** Patterns of repository names: `*` matches within one path segment, `**` across. */
+/** Patterns of repository names, where `*` matches within one path segment and `**` across, and of tags. */
 
 export interface Glob {
   pattern: string;
@@ -11,7 +11,16 @@ const MAX_WILDCARDS = 3;
 /** @returns null when no repository name could match, a typo rather than a pattern, or it has too many wildcards */
 export function parseGlob(pattern: string): Glob | null {
   if (!/^[a-z0-9*](?:[a-z0-9._/*-]{0,253}[a-z0-9*])?$/.test(pattern)) return null;
-  if (pattern.includes("***") || pattern.includes("//")) return null;
+  return pattern.includes("//") ? null : globOf(pattern);
+}
+
+/** @returns null when no tag could match, or it has too many wildcards */
+export function parseTagGlob(pattern: string): Glob | null {
+  return /^[a-zA-Z0-9_*][a-zA-Z0-9._*-]{0,127}$/.test(pattern) ? globOf(pattern) : null;
+}
+
+function globOf(pattern: string): Glob | null {
+  if (pattern.includes("***")) return null;
   if ((pattern.match(/\*+/g)?.length ?? 0) > MAX_WILDCARDS) return null;
   const source = pattern.replace(/\*\*|\*|[.\-/]/g, (found) => {
     if (found === "**") return ".*";

@@ -1,9 +1,9 @@
 /** Berth's own extension: who changed what. Admins only. */
 
 import { Hono } from "hono";
-import { RegistryError } from "../oci/errors.ts";
 import { type EventCursor, listEvents } from "../storage/audit-log.ts";
 import { openStores } from "../storage/stores.ts";
+import { malformed } from "./admin-request.ts";
 import { requireAdmin } from "./authorize.ts";
 import type { Context, RegistryEnv } from "./context.ts";
 
@@ -43,8 +43,4 @@ function parseLast(c: Context): EventCursor | null {
   const [, at, id] = /^(\d{1,15})\.(.{1,500})$/.exec(text) ?? [];
   if (at !== undefined && id !== undefined) return { at: Number(at), id };
   throw malformed("last must be what an earlier page named as next", { last: text.slice(0, 200) });
-}
-
-function malformed(message: string, detail: Record<string, string>): RegistryError {
-  return new RegistryError("UNSUPPORTED", message, { status: 400, detail });
 }

@@ -12,10 +12,11 @@ import {
   parseReference,
   type Reference,
 } from "../oci/reference.ts";
+import { deleteManifest, deleteTag } from "../storage/manifest-deletion.ts";
 import { putManifest } from "../storage/manifest-push.ts";
-import { deleteManifest, getManifest, headManifest, type ManifestInfo } from "../storage/manifests.ts";
+import { getManifest, headManifest, type ManifestInfo } from "../storage/manifests.ts";
+import type { ImmutableTag } from "../storage/policies.ts";
 import { openStores } from "../storage/stores.ts";
-import { deleteTag } from "../storage/tags.ts";
 import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified } from "./conditional.ts";
 import { actorOf, type RegistryEnv } from "./context.ts";
@@ -81,7 +82,7 @@ manifests.put(
     const manifest = parseManifest(text, essence(c.req.header("Content-Type")));
     const tags = isDigestReference(reference) ? extraTags : [reference, ...extraTags];
 
-    const missing = await putManifest(
+    const outcome = await putManifest(
       openStores(c.env),
       name,
       { manifest, digest, bytes, text, tags: [...new Set(tags)] },
@@ -89,7 +90,8 @@ manifests.put(
       actorOf(c),
       Date.now(),
     );
-    if (missing.length > 0) throw RegistryError.of(missing.map(missingEntry));
+    if (outcome.kind === "missing") throw RegistryError.of(outcome.digests.map(missingEntry));
+    if (outcome.kind === "immutable") throw immutable(outcome.tag, "push under another tag");
 
     if (manifest.subject !== null) c.header("OCI-Subject", manifest.subject);
     for (const tag of extraTags) c.header("OCI-Tag", tag, { append: true });
@@ -140,12 +142,25 @@ manifests.delete("/v2/:name{.+}/manifests/:reference", async (c) => {
   const reference = parseReference(c.req.param("reference"));
   requireDeletion(c);
 
-  const deleted = isDigestReference(reference)
+  const outcome = isDigestReference(reference)
     ? await deleteManifest(openStores(c.env).db, name, reference, actorOf(c))
     : await deleteTag(openStores(c.env).db, name, reference, actorOf(c));
-  if (!deleted) throw unknown(reference);
+  if (outcome.kind === "unknown") throw unknown(reference);
+  if (outcome.kind === "immutable") throw immutable(outcome.tag, "keep it");
+  if (outcome.kind === "too-many-tags") throw tooManyTags(reference);
   return c.body(null, 202);
 });
+
+/** @param instead what to do rather than change the policy */
+function immutable({ tag, digest, policy }: ImmutableTag, instead: string): RegistryError {
+  const message = `the policy ${policy} keeps the tag ${tag} as it is: ${instead}, or have an administrator change the policy`;
+  return new RegistryError("DENIED", message, { status: 409, detail: { tag, digest, policy } });
+}
+
+function tooManyTags(reference: Reference): RegistryError {
+  const message = "too many tags lead here to see whether a policy keeps one of them: delete some first";
+  return new RegistryError("DENIED", message, { status: 409, detail: { reference } });
+}
 
 function unknown(reference: Reference): RegistryError {
   return new RegistryError("MANIFEST_UNKNOWN", "this repository holds no such manifest", {

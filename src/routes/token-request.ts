@@ -1,9 +1,9 @@
 /** What somebody asks a machine token for. */
 
 import { parseGrant } from "../auth/user-entry.ts";
-import { RegistryError } from "../oci/errors.ts";
+import { isLabel, LABEL_FORM, malformed, parseObject } from "./admin-request.ts";
 
-const TOKEN_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
+const EXAMPLE = '{"name": "ci", "access": […], "expiresIn": 7776000}';
 
 /** KV takes an expiry no sooner. Seconds. */
 const SHORTEST = 60;
@@ -21,37 +21,24 @@ export interface TokenRequest {
   lifetime: number | null;
 }
 
-export function isTokenName(text: string): boolean {
-  return TOKEN_NAME.test(text);
-}
-
 /**
  * @param maxLifetime milliseconds; null when tokens may live for ever
  * @throws RegistryError UNSUPPORTED 400, saying what is wrong
  */
 export function parseTokenRequest(text: string, maxLifetime: number | null): TokenRequest {
-  const { name, owner, access, expiresIn } = parseObject(text);
-  if (typeof name !== "string" || !isTokenName(name))
-    throw wrong("name must have 1 to 64 letters, digits and . _ -, and begin with a letter or digit");
-  if (owner !== undefined && typeof owner !== "string") throw wrong("owner must be a user's name");
+  const { name, owner, access, expiresIn } = parseObject(text, EXAMPLE);
+  if (typeof name !== "string" || !isLabel(name)) throw malformed(`name must have ${LABEL_FORM}`);
+  if (owner !== undefined && typeof owner !== "string") throw malformed("owner must be a user's name");
   return { name, owner, access: parseAccess(access), lifetime: parseLifetime(expiresIn, maxLifetime) };
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const json: unknown = JSON.parse(text);
-    if (typeof json === "object" && json !== null) return json as Record<string, unknown>;
-  } catch {}
-  throw wrong('the body must be JSON like {"name": "ci", "access": […], "expiresIn": 7776000}');
 }
 
 function parseAccess(access: unknown): TokenRequest["access"] {
   const form = 'access must be like [{"repositories": ["team/**"], "actions": ["pull", "push"]}]';
-  if (!Array.isArray(access) || access.length === 0 || access.length > MAX_GRANTS) throw wrong(form);
+  if (!Array.isArray(access) || access.length === 0 || access.length > MAX_GRANTS) throw malformed(form);
   return access.map((each) => {
     const grant = parseGrant(each);
     const empty = grant === null || grant.repositories.length === 0 || grant.actions.length === 0;
-    if (empty || grant.repositories.length > MAX_PATTERNS) throw wrong(form);
+    if (empty || grant.repositories.length > MAX_PATTERNS) throw malformed(form);
     return { repositories: grant.repositories.map(({ pattern }) => pattern), actions: grant.actions };
   });
 }
@@ -61,9 +48,5 @@ function parseLifetime(expiresIn: unknown, max: number | null): number | null {
   if (expiresIn === null && max === null) return null;
   const seconds = Number.isSafeInteger(expiresIn) ? (expiresIn as number) : 0;
   if (seconds >= SHORTEST && seconds * 1000 <= (max ?? Number.MAX_SAFE_INTEGER / 2)) return seconds * 1000;
-  throw wrong(`expiresIn must be a number of seconds from ${SHORTEST}${longest || ", or null for ever"}`);
-}
-
-function wrong(message: string): RegistryError {
-  return new RegistryError("UNSUPPORTED", message, { status: 400 });
+  throw malformed(`expiresIn must be a number of seconds from ${SHORTEST}${longest || ", or null for ever"}`);
 }

@@ -17,12 +17,10 @@ import {
   revokeTokens,
 } from "../storage/tokens.ts";
 import { getUserEntry } from "../storage/users.ts";
+import { isLabel, smallBody } from "./admin-request.ts";
 import { requirePassword } from "./authorize.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
-import { limitedBody } from "./limited-body.ts";
-import { isTokenName, parseTokenRequest } from "./token-request.ts";
-
-const MAX_BODY = 64 * 1024;
+import { parseTokenRequest } from "./token-request.ts";
 
 /** What one owner may have: a list is held in memory. */
 const MAX_TOKENS = 100;
@@ -36,24 +34,20 @@ tokens.use("/v2/_berth/tokens/*", async (c, next) => {
 });
 
 // POST /v2/_berth/tokens
-tokens.post(
-  "/v2/_berth/tokens",
-  limitedBody(MAX_BODY, () => new RegistryError("UNSUPPORTED", "the request is too large", { status: 413 })),
-  async (c) => {
-    const maxLifetime = c.get("settings").maxTokenLifetime;
-    const wanted = parseTokenRequest(await c.req.text(), maxLifetime);
-    const owner = await ownerOf(c, wanted.owner);
-    const { name, access } = wanted;
-    await requireRoom(c, owner, name);
-    const token = formatMachineToken(randomBytes(32));
-    // Not as old as those that were revoked a moment ago.
-    const createdAt = Math.max(Date.now(), (await getRevocation(c.env.USERS, owner)) + 1);
-    const expiresAt = wanted.lifetime === null ? null : createdAt + wanted.lifetime;
-    await note(c, "create-token", `${owner}/${name}`, { id: idOf(token), access, expiresAt });
-    await putToken(c.env.USERS, idOf(token), { name, owner, access, createdAt, expiresAt });
-    return c.json({ name, owner, token, expiresAt, access }, 201);
-  },
-);
+tokens.post("/v2/_berth/tokens", smallBody, async (c) => {
+  const maxLifetime = c.get("settings").maxTokenLifetime;
+  const wanted = parseTokenRequest(await c.req.text(), maxLifetime);
+  const owner = await ownerOf(c, wanted.owner);
+  const { name, access } = wanted;
+  await requireRoom(c, owner, name);
+  const token = formatMachineToken(randomBytes(32));
+  // Not as old as those that were revoked a moment ago.
+  const createdAt = Math.max(Date.now(), (await getRevocation(c.env.USERS, owner)) + 1);
+  const expiresAt = wanted.lifetime === null ? null : createdAt + wanted.lifetime;
+  await note(c, "create-token", `${owner}/${name}`, { id: idOf(token), access, expiresAt });
+  await putToken(c.env.USERS, idOf(token), { name, owner, access, createdAt, expiresAt });
+  return c.json({ name, owner, token, expiresAt, access }, 201);
+});
 
 async function requireRoom(c: Context, owner: string, name: string): Promise<void> {
   const [existing, listed] = await Promise.all([
@@ -90,7 +84,7 @@ tokens.get("/v2/_berth/tokens", async (c) => {
 tokens.delete("/v2/_berth/tokens/:token", async (c) => {
   const owner = await ownerOf(c, c.req.query("owner"));
   const name = c.req.param("token");
-  const id = isTokenName(name) ? await findToken(c.env.USERS, owner, name) : null;
+  const id = isLabel(name) ? await findToken(c.env.USERS, owner, name) : null;
   if (id === null) {
     const message = `${owner} has no token of this name; one made elsewhere shows within 90 seconds`;
     throw new RegistryError("NAME_UNKNOWN", message, { detail: { name: name.slice(0, 200) } });

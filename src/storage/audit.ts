@@ -222,3 +222,20 @@ export function noteUnlinking(
     )
     .bind(...first(by, at, `${by.request}/blob`), repository, digest);
 }
+
+/** Behind the statement that sets a policy to `rule`, before the one that removes it, where `rule` is null. */
+export function notePolicy(
+  db: Database,
+  by: Actor,
+  name: string,
+  rule: string | null,
+  at: number,
+): Statement {
+  return db
+    .prepare(
+      `INSERT INTO audit_events (${COLUMNS})
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, iif(?8 IS NULL, 'remove-policy', 'set-policy'), 'done', NULL, name, NULL, NULL, rule
+       FROM policies WHERE name = ?7 AND rule = coalesce(?8, rule) ON CONFLICT DO NOTHING`,
+    )
+    .bind(...first(by, at, `${by.request}/policy`), name, rule);
+}

@@ -1,12 +1,11 @@
 /** Pushing a manifest: it is accepted with everything it names, or not at all. */
 
-import { log } from "../log.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Manifest } from "../oci/manifest.ts";
-import type { RepositoryName } from "../oci/reference.ts";
+import type { RepositoryName, Tag } from "../oci/reference.ts";
 import { type Actor, noteMoves, notePush } from "./audit.ts";
-import { dropObject } from "./blob-push.ts";
-import { type Database, isConstraintViolation } from "./database.ts";
+import { type Database, isConstraintViolation, type Statement } from "./database.ts";
+import { doomUnnamed, keepOneObject, type StoredRow } from "./manifest-object.ts";
 import {
   moveTags,
   type NewManifest,
@@ -17,6 +16,13 @@ import {
   upsertManifest,
 } from "./manifest-rows.ts";
 import { newObjectKey } from "./objects/keys.ts";
+import {
+  assertPolicies,
+  type ImmutableTag,
+  type PoliciesRow,
+  policiesOf,
+  selectPolicies,
+} from "./policies.ts";
 import { ensureRepository } from "./repositories.ts";
 import type { Stores } from "./stores.ts";
 
@@ -26,10 +32,15 @@ const MAX_INLINE_SIZE = 1_000_000;
 /** How often a push is tried again because something it names came or went meanwhile. */
 const MAX_TRIES = 5;
 
+/** "missing": it names what the repository does not hold. "immutable": one of its tags names another manifest. */
+export type PushOutcome =
+  | { kind: "accepted" }
+  | { kind: "missing"; digests: Digest[] }
+  | { kind: "immutable"; tag: ImmutableTag };
+
 /**
  * Stores a manifest and moves its tags to it, in one transaction. Can be repeated.
  * @param sparse whether an index may name manifests that the repository does not hold
- * @returns what it names and the repository does not hold: empty when it was accepted
  */
 export async function putManifest(
   stores: Stores,
@@ -38,22 +49,40 @@ export async function putManifest(
   sparse: boolean,
   by: Actor,
   now: number,
-): Promise<Digest[]> {
+): Promise<PushOutcome> {
   for (let tries = 1; ; tries++) {
-    // 1. Look at what it names.
-    const references = await resolve(stores.db, repository, pushed.manifest);
+    // 1. Look at what it names, and at what may not move.
+    const { references, fixed } = await look(stores.db, repository, pushed);
     const missing = sparse
       ? references.missingBlobs
       : [...references.missingBlobs, ...references.missingManifests];
-    if (missing.length > 0) return missing;
-    // 2. Write it with its references. The constraints refuse if one was deleted since step 1: look again.
+    if (missing.length > 0) return { kind: "missing", digests: missing };
+    const tag = await findMoved(stores.db, repository, pushed.digest, fixed);
+    if (tag !== null) return { kind: "immutable", tag };
+    // 2. Write it with its references. The constraints refuse if one was deleted since step 1, if an immutable tag
+    //    has come, or if the policies are others: look again.
     try {
-      if (await write(stores, repository, pushed, references, by, now)) return [];
+      if (await write(stores, repository, pushed, { references, fixed }, by, now))
+        return { kind: "accepted" };
       if (tries === MAX_TRIES) throw new Error("the manifest's new object was doomed every time");
     } catch (error) {
       if (!isConstraintViolation(error) || tries === MAX_TRIES) throw error;
     }
   }
+}
+
+/** What the write relies on. */
+interface Looked {
+  references: Resolved;
+  fixed: Fixed;
+}
+
+/** Which of the tags do not move once they are there. */
+interface Fixed {
+  /** Tag → the policy that says so. */
+  tags: Map<Tag, string>;
+  /** Of the policies. */
+  version: number;
 }
 
 interface Resolved {
@@ -65,12 +94,27 @@ interface Resolved {
   missingManifests: Digest[];
 }
 
-async function resolve(db: Database, repository: RepositoryName, manifest: Manifest): Promise<Resolved> {
-  const held = await holdings(db, repository, [
-    ...manifest.blobs,
-    ...manifest.nonDistributable,
-    ...manifest.manifests,
+async function look(
+  db: Database,
+  repository: RepositoryName,
+  { manifest, tags }: NewManifest,
+): Promise<Looked> {
+  const named = [...manifest.blobs, ...manifest.nonDistributable, ...manifest.manifests];
+  const [rows = [], ...answers] = await db.batch<unknown>([
+    selectPolicies(db),
+    ...selectHoldings(db, repository, named),
   ]);
+  const { policies, version } = policiesOf(rows as PoliciesRow[]);
+  const fixed = new Map<Tag, string>();
+  for (const tag of tags) {
+    const policy = policies.immutableBy(repository, tag);
+    if (policy !== null) fixed.set(tag, policy);
+  }
+  return { references: resolve(manifest, answers.flat() as HoldingRow[]), fixed: { tags: fixed, version } };
+}
+
+function resolve(manifest: Manifest, holdings: HoldingRow[]): Resolved {
+  const held = new Map(holdings.map((row) => [row.digest, row]));
   const isBlob = (digest: Digest) => held.get(digest)?.is_blob === 1;
   const isManifest = (digest: Digest) => held.get(digest)?.is_manifest === 1;
   return {
@@ -93,12 +137,7 @@ interface HoldingRow {
 }
 
 /** Which of these digests the repository holds, and as what. */
-async function holdings(
-  db: Database,
-  repository: RepositoryName,
-  digests: Digest[],
-): Promise<Map<Digest, HoldingRow>> {
-  if (digests.length === 0) return new Map();
+function selectHoldings(db: Database, repository: RepositoryName, digests: Digest[]): Statement[] {
   const statement = db.prepare(
     `WITH repository AS MATERIALIZED (SELECT id FROM repositories WHERE name = ?1)
      SELECT value AS digest,
@@ -110,10 +149,25 @@ async function holdings(
                       AND missing_at IS NULL) AS is_manifest
      FROM json_each(?2)`,
   );
-  const answers = await db.batch<HoldingRow>(
-    slices(digests).map((slice) => statement.bind(repository, slice)),
-  );
-  return new Map(answers.flat().map((row) => [row.digest, row]));
+  return slices(digests).map((slice) => statement.bind(repository, slice));
+}
+
+/** One of the tags that are not to move, and name another manifest; null when there is none. */
+async function findMoved(
+  db: Database,
+  repository: RepositoryName,
+  digest: Digest,
+  { tags }: Fixed,
+): Promise<ImmutableTag | null> {
+  if (tags.size === 0) return null;
+  const row = await db
+    .prepare(
+      `SELECT name AS tag, digest FROM tags JOIN json_each(?2) ON name = value
+       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest <> ?3 LIMIT 1`,
+    )
+    .bind(repository, JSON.stringify([...tags.keys()]), digest)
+    .first<{ tag: Tag; digest: Digest }>();
+  return row && { ...row, policy: tags.get(row.tag) as string };
 }
 
 /** @returns false when the new object has been doomed meanwhile, and nothing was written */
@@ -121,23 +175,24 @@ async function write(
   { db, objects }: Stores,
   repository: RepositoryName,
   pushed: NewManifest,
-  references: Resolved,
+  { references, fixed }: Looked,
   by: Actor,
   now: number,
 ): Promise<boolean> {
   const objectKey = pushed.bytes.byteLength > MAX_INLINE_SIZE ? newObjectKey("manifests") : null;
   if (objectKey !== null) await objects.put(objectKey, pushed.bytes);
   const statements = [
+    assertPolicies(db, fixed.version),
     ensureRepository(db, repository),
     upsertManifest(db, repository, pushed, objectKey, now),
     ...referenceBlobs(db, repository, pushed.digest, references.blobs),
     ...referenceManifests(db, repository, pushed.digest, references.manifests),
     ...noteMissingManifests(db, repository, pushed.digest, references.missingManifests),
     noteMoves(db, by, repository, pushed, now),
-    moveTags(db, repository, pushed, now),
+    moveTags(db, repository, pushed, [...fixed.tags.keys()], now),
     notePush(db, by, repository, pushed, now),
   ];
-  const [, stored] = await db.batch<StoredRow>(statements).catch(async (error) => {
+  const [, , stored] = await db.batch<StoredRow>(statements).catch(async (error) => {
     // A try before may have gone through, with its answer lost: only the database knows whether a row names it.
     // After anything but a refusal that is the orphan walk's to find out.
     if (objectKey !== null && isConstraintViolation(error)) {
@@ -152,64 +207,4 @@ async function write(
     await keepOneObject({ db, objects }, row, objectKey, pushed.bytes.byteLength);
   }
   return true;
-}
-
-/** Dooms the object of a refused manifest, unless a row names it. */
-async function doomUnnamed(db: Database, key: string, bytes: number, now: number): Promise<void> {
-  await db
-    .prepare(
-      `INSERT INTO doomed_objects (object_key, bytes, doomed_at)
-       SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM manifests WHERE object_key = ?1) ON CONFLICT DO NOTHING`,
-    )
-    .bind(key, bytes, now)
-    .all();
-}
-
-interface StoredRow {
-  id: number;
-  /** R2 key of the bytes; null when they are in the row. */
-  object_key: string | null;
-  missing_at: number | null;
-}
-
-/**
- * The same manifest had been pushed before: it keeps its object, unless that is missing. Then the new one takes its
- * place.
- */
-async function keepOneObject(
-  { db, objects }: Stores,
-  { id, object_key: old, missing_at: missingAt }: StoredRow,
-  key: string,
-  size: number,
-): Promise<void> {
-  if (old === null || (missingAt === null && (await objects.head(old))?.size === size)) {
-    return dropObject(objects, key);
-  }
-  log("object-replaced", { manifest: id, key: old, by: key }, "warn");
-  const replaced = await replaceManifestObject(db, id, old, key);
-  // Another push was faster.
-  if (!replaced) await dropObject(objects, key);
-}
-
-/**
- * Puts an object that holds a manifest's verified bytes in the place of one that is missing or broken.
- * @param id of the manifest's row
- * @returns false when the row does not name `old` any more
- */
-export async function replaceManifestObject(
-  db: Database,
-  id: number,
-  old: string,
-  key: string,
-): Promise<boolean> {
-  const { rows, repeated } = await db
-    .prepare(
-      `UPDATE manifests SET object_key = ?1, missing_at = NULL WHERE id = ?2 AND object_key = ?3
-         AND NOT EXISTS (SELECT 1 FROM doomed_objects WHERE object_key = ?1) RETURNING 1`,
-    )
-    .bind(key, id, old)
-    .change();
-  if (rows.length > 0 || !repeated) return rows.length > 0;
-  const row = await db.prepare(`SELECT object_key FROM manifests WHERE id = ?1`).bind(id).first<StoredRow>();
-  return row?.object_key === key;
 }

@@ -107,20 +107,26 @@ export function noteMissingManifests(
   return slices(missing).map((slice) => statement.bind(repository, digest, slice));
 }
 
-/** Its tags, from whatever they named before. */
+/** Its tags, from whatever they named before. @param fixed those that must not have named anything else */
 export function moveTags(
   db: Database,
   repository: RepositoryName,
   { digest, tags }: NewManifest,
+  fixed: Tag[],
   now: number,
 ) {
+  // A fixed tag that names another manifest becomes a NULL here, which the table refuses.
   return db
     .prepare(
       `INSERT INTO tags (repository_id, name, digest, updated_at)
        SELECT repositories.id, value, ?2, ?4 FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1
-       ON CONFLICT (repository_id, name) DO UPDATE SET digest = excluded.digest, updated_at = excluded.updated_at`,
+       ON CONFLICT (repository_id, name)
+         DO UPDATE SET updated_at = excluded.updated_at,
+                       digest = CASE WHEN tags.digest = excluded.digest
+                                       OR tags.name NOT IN (SELECT value FROM json_each(?5))
+                                     THEN excluded.digest END`,
     )
-    .bind(repository, digest, JSON.stringify(tags), now);
+    .bind(repository, digest, JSON.stringify(tags), now, JSON.stringify(fixed));
 }
 
 /** Digests as values that can be bound, each small enough. */

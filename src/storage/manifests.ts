@@ -2,7 +2,6 @@
 
 import type { Digest } from "../oci/digest.ts";
 import { isDigestReference, type Reference, type RepositoryName } from "../oci/reference.ts";
-import { type Actor, noteManifestDeletion } from "./audit.ts";
 import type { Reliance } from "./blobs.ts";
 import { needsRefresh } from "./blobs.ts";
 import type { Database } from "./database.ts";
@@ -113,26 +112,4 @@ async function findManifest(
            AND missing_at IS NULL`,
       );
   return statement.bind(repository, reference).first<ContentRow>();
-}
-
-/**
- * Deletes a manifest with all its tags and references: cascades and triggers do the rest.
- * @returns false when the repository does not hold it
- */
-export async function deleteManifest(
-  db: Database,
-  repository: RepositoryName,
-  digest: Digest,
-  by: Actor,
-): Promise<boolean> {
-  const { results, repeated } = await db.change([
-    ...noteManifestDeletion(db, by, repository, digest, Date.now()),
-    db
-      .prepare(
-        `DELETE FROM manifests
-         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 RETURNING 1`,
-      )
-      .bind(repository, digest),
-  ]);
-  return results.at(-1)?.length === 1 || repeated;
 }

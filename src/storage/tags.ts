@@ -1,7 +1,6 @@
-/** Tags: names for manifests, that move. */
+/** Tags: names for manifests. */
 
 import type { RepositoryName, Tag } from "../oci/reference.ts";
-import { type Actor, noteTagDeletion } from "./audit.ts";
 import type { Database } from "./database.ts";
 
 /**
@@ -28,23 +27,4 @@ export async function listTags(
     .map((row) => row.name)
     .filter((name) => name !== null)
     .slice(0, limit);
-}
-
-/** @returns false when there was no such tag */
-export async function deleteTag(
-  db: Database,
-  repository: RepositoryName,
-  tag: Tag,
-  by: Actor,
-): Promise<boolean> {
-  const { results, repeated } = await db.change([
-    noteTagDeletion(db, by, repository, tag, Date.now()),
-    db
-      .prepare(
-        `DELETE FROM tags WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND name = ?2
-         RETURNING 1`,
-      )
-      .bind(repository, tag),
-  ]);
-  return results.at(-1)?.length === 1 || repeated;
 }

@@ -189,7 +189,7 @@ const ELSEWHERE: RegExp[] = [
   // Only when too many uploads are open: test/api/upload-limits.test.ts.
   /^open-uploads\.ts SELECT count/,
   // Only behind a lost answer and then a refusal: test/api/push-manifests.test.ts.
-  /^manifest-push\.ts INSERT INTO doomed_objects/,
+  /^manifest-object\.ts INSERT INTO doomed_objects/,
 ];
 
 describe("what was made to fail", () => {

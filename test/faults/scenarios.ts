@@ -363,7 +363,46 @@ const deleting: Scenario[] = [
       return { name, blobs: [`config ${id}`], manifests: [kept] };
     },
   },
+  {
+    title: "a policy, and what it refuses",
+    async prepare(id) {
+      for (const layer of ["one", "two"]) await pushBlob(`policy${id}`, `${layer} ${id}`);
+      return pushBlob(`policy${id}`, `config ${id}`);
+    },
+    async play(client, id) {
+      const name = `policy${id}`;
+      const [one, two] = ["one", "two"].map((layer) => imageOf(`config ${id}`, [`${layer} ${id}`])) as [
+        object,
+        object,
+      ];
+      const rule = { kind: "immutable", repositories: [name], tags: ["*"], except: ["latest"] };
+      const manifest = (method: string, reference: string, status: number, body?: object) => {
+        const path = `/v2/${name}/manifests/${reference}`;
+        const repeated = method === "DELETE" && status === 202 ? [202, 404] : [status];
+        const init = () => (body === undefined ? {} : { body: JSON.stringify(body), headers: MANIFEST });
+        return client.ask({ method, path, init, expected: [status], repeated });
+      };
+      const path = `/v2/_berth/policies/${name}`;
+      await client.ask({
+        method: "PUT",
+        path,
+        init: () => ({ body: JSON.stringify(rule) }),
+        expected: [200],
+      });
+      await manifest("PUT", "v1", 201, one);
+      await manifest("PUT", "v1", 409, two);
+      await manifest("DELETE", "v1", 409);
+      await manifest("DELETE", digestOfManifest(one), 409);
+      await manifest("PUT", "latest", 201, two);
+      await manifest("DELETE", digestOfManifest(two), 202);
+      await client.ask({ method: "GET", path: "/v2/_berth/policies", expected: [200] });
+      await client.ask({ method: "DELETE", path, expected: [204], repeated: [204, 404] });
+      return { name, blobs: [`config ${id}`], manifests: [one] };
+    },
+  },
 ];
+
+const MANIFEST = { "Content-Type": "application/vnd.oci.image.manifest.v1+json" };
 
 const POLICIES = { UNTAGGED_MANIFESTS: "1d", DELETE_DANGLING_REFERRERS: "true", DELETED_BYTES_KEPT: "0" };
 

@@ -28,10 +28,11 @@ async function scansOf(sql: string): Promise<string[]> {
   return (
     results
       .map(({ detail }) => detail)
-      // Bound lists, constants, and the one row that a materialised subquery has.
+      // Bound lists, constants, what a recursive query has found, and the one row of a materialised subquery.
       .filter(
         (detail) =>
-          (/^SCAN/.test(detail) && !/^SCAN (json_each|listed|freed|CONSTANT ROW|repository$)/.test(detail)) ||
+          (/^SCAN/.test(detail) &&
+            !/^SCAN (json_each|listed|freed|over|CONSTANT ROW|repository$)/.test(detail)) ||
           (FROM_HERE_ON.test(detail) &&
             !/ LIMIT \??\d/.test(sql) &&
             !COUNTS_ALL.test(sql) &&

@@ -126,6 +126,19 @@ export class AdminApi {
   }
 }
 
+/** Opens the API for `use`, and closes it. @throws Failure */
+export async function withApi(
+  options: AdminOptions,
+  use: (api: AdminApi) => Promise<unknown>,
+): Promise<void> {
+  const api = await AdminApi.open(options);
+  try {
+    await use(api);
+  } finally {
+    api.close();
+  }
+}
+
 /** @throws Failure */
 function parseRegistry(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;

@@ -3,7 +3,7 @@
 import type { Digest } from "../../oci/digest.ts";
 import type { RepositoryName } from "../../oci/reference.ts";
 import { dropObject, replaceObject } from "../blob-push.ts";
-import { replaceManifestObject } from "../manifest-push.ts";
+import { replaceManifestObject } from "../manifest-object.ts";
 import type { Stores } from "../stores.ts";
 import { copyObject } from "./copy.ts";
 import type { Finding } from "./findings.ts";

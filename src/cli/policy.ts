@@ -1,0 +1,73 @@
+/** `npm run policy`: which tags are kept as they are. */
+
+import { Command } from "commander";
+import type { Policy } from "../oci/policies.ts";
+import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
+import { runProgram } from "./program.ts";
+
+const HELP = `
+A tag that a policy covers cannot be moved to another image, nor deleted, by
+anybody: change or remove the policy first. For administrators. Globs: * is
+anything within one part of a repository's name, ** across; * is anything in a
+tag.
+
+Examples:
+  $ npm run policy -- set releases --repositories "team/**" --tags "v*" --except "v*-dev"
+  $ npm run policy -- set all --repositories "**" --except latest
+  $ npm run policy -- list
+  $ npm run policy -- remove releases
+`;
+
+interface SetOptions extends AdminOptions {
+  repositories: string[];
+  tags: string[];
+  except: string[];
+}
+
+const program = new Command("policy")
+  .description("Manages what is kept as it is.")
+  .addHelpText("after", HELP);
+
+withRegistry(program.command("set <name>").description("set a policy, in the place of one of this name"))
+  .requiredOption("--repositories <glob...>", "in which repositories")
+  .option("--tags <glob...>", "which tags do not move", ["*"])
+  .option("--except <glob...>", "which tags move nevertheless", [])
+  .action(set);
+withRegistry(program.command("list").description("list the policies")).action(list);
+withRegistry(program.command("remove <name>").description("remove a policy: its tags can move")).action(
+  remove,
+);
+
+await runProgram(program);
+
+async function set(name: string, options: SetOptions): Promise<void> {
+  const { repositories, tags, except } = options;
+  const body = { kind: "immutable", repositories, tags, except };
+  await withApi(options, async (api) => {
+    const policy = (await api.call("PUT", pathOf(name), { body })) as Policy;
+    console.log(describe(policy));
+  });
+}
+
+async function list(options: AdminOptions): Promise<void> {
+  await withApi(options, async (api) => {
+    const { policies } = (await api.call("GET", "policies")) as { policies: Policy[] };
+    for (const policy of policies) console.log(describe(policy));
+    if (policies.length === 0) console.error("There are no policies.");
+  });
+}
+
+async function remove(name: string, options: AdminOptions): Promise<void> {
+  await withApi(options, (api) => api.call("DELETE", pathOf(name)));
+  console.error(`${name} is removed.`);
+}
+
+function pathOf(name: string): string {
+  return `policies/${encodeURIComponent(name)}`;
+}
+
+/** For people. */
+function describe({ name, rule: { repositories, tags, except } }: Policy): string {
+  const exceptions = except.length === 0 ? "" : `, except ${except.join(", ")}`;
+  return `${name}: in ${repositories.join(", ")} the tags ${tags.join(", ")} do not move${exceptions}`;
+}
