@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { imageOf, indexOf, manifestDescriptor, pushImage } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
+import { setPolicy } from "../support/policies.ts";
 import {
   close,
   noise,
@@ -105,6 +106,20 @@ describe("pushing", () => {
     expect(costs.queries).toBeLessThanOrEqual(3 * n + 5);
     expect(costs.r2).toEqual({ put: n + 1 });
     expect(costs.durableObjects).toBe(3 * (n + 1));
+  });
+
+  test("a deletion of a tag or a manifest: 2 queries, or 3 where a policy concerns the repository", async () => {
+    const digest = await pushImage("a", "v1", "config", []);
+    await pushImage("a", "v2", "config", []);
+    const remove = (reference: string) =>
+      measure(async () => {
+        const response = await request("DELETE", `/v2/a/manifests/${reference}`);
+        expect(response.status).toBe(202);
+      });
+    expect((await remove("v1")).queries).toBe(2);
+    await setPolicy("other", ["a"], ["kept"]);
+    expect((await remove("v2")).queries).toBe(2);
+    expect((await remove(digest)).queries).toBe(3);
   });
 
   test("a whole-body PUT, as containerd does: 2 queries, one R2 write, 2 Durable Object requests", async () => {
