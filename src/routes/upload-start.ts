@@ -5,7 +5,7 @@ import { type Algorithm, algorithmOf, type Digest, parseAlgorithm, parseDigest }
 import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
 import { mountBlob, putBlob } from "../storage/blob-push.ts";
-import { type OpenUpload, openUpload } from "../storage/open-uploads.ts";
+import { countedSince, type OpenUpload, openUpload } from "../storage/open-uploads.ts";
 import { listRepositoriesWithBlob } from "../storage/repositories.ts";
 import { openStores } from "../storage/stores.ts";
 import { authorize } from "./authorize.ts";
@@ -25,8 +25,9 @@ import {
 /** Silence after which a body gives way to the next request on its session. Milliseconds. */
 const STALL_TIMEOUT = 30_000;
 
-/** How many repositories are read at once in search of one to mount from. */
+/** In search of a repository to mount from: how many are read at once, and in all. Else the blob is uploaded. */
 const HOLDERS_LOOKED_AT = 100;
+const MAX_HOLDERS = 1000;
 
 export const uploadStart = new Hono<RegistryEnv>();
 
@@ -64,13 +65,15 @@ async function mountFrom(c: Context, name: RepositoryName, digest: Digest): Prom
     const source = parseRepositoryName(from);
     return access.may("pull", source) && mountBlob(db, digest, source, name, actorOf(c), Date.now());
   }
-  for (let after = 0; ; ) {
+  let after = 0;
+  for (let looked = 0; looked < MAX_HOLDERS; looked += HOLDERS_LOOKED_AT) {
     const holders = await listRepositoriesWithBlob(db, digest, after, HOLDERS_LOOKED_AT);
     const source = holders.find((holder) => access.may("pull", holder.name));
     if (source !== undefined) return mountBlob(db, digest, source.name, name, actorOf(c), Date.now());
     if (holders.length < HOLDERS_LOOKED_AT) return false;
     after = holders.at(-1)?.id ?? after;
   }
+  return false;
 }
 
 /** end-4b: the whole blob in the POST. R2 verifies it, and no session is needed. */
@@ -109,7 +112,7 @@ async function start(c: Context, repository: RepositoryName, algorithm: Algorith
 async function requireRoom(c: Context, counted: OpenUpload): Promise<void> {
   const { maxUploadsPerUser: perOwner, maxUploads: total, uploadExpiry } = c.get("settings");
   const now = Date.now();
-  const limits = { perOwner, total, since: now - uploadExpiry };
+  const limits = { perOwner, total, since: countedSince(now, uploadExpiry) };
   const reached = await openUpload(openStores(c.env).db, counted, limits, now);
   if (reached === null) return;
   const whose = reached === "owner" ? `${counted.owner} has ${perOwner}` : `this registry has ${total}`;

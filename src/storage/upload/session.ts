@@ -26,20 +26,22 @@ import type { RepositoryName } from "../../oci/reference.ts";
 import { Unavailable } from "../retry.ts";
 import { openStores, type Stores } from "../stores.ts";
 import { BodyReader } from "./body-reader.ts";
-import { discardBytes, finish, forgetPut, lostCommit, putWhole, restart } from "./closing.ts";
+import { discardBytes, finish, forgetPut, lostCommit, putWhole, restart, stayCounted } from "./closing.ts";
 import { type End, Intake, type RunningHash } from "./intake.ts";
-import type {
-  AppendOutcome,
-  CancelOutcome,
-  Chunk,
-  CloseOutcome,
-  Closing,
-  Refusal,
-  StatusOutcome,
-  Unasked,
+import {
+  type AppendOutcome,
+  type CancelOutcome,
+  type Chunk,
+  type CloseOutcome,
+  type Closing,
+  DEFAULT_STALL_TIMEOUT,
+  type NewUpload,
+  type Refusal,
+  type StatusOutcome,
+  type Unasked,
 } from "./protocol.ts";
 import { takeBack } from "./reopening.ts";
-import { DEFAULT_STALL_TIMEOUT, type NewUpload, Upload } from "./state.ts";
+import { Upload } from "./state.ts";
 import { Turns } from "./turns.ts";
 
 /** When dropping a session is tried again after it failed. Milliseconds. */
@@ -53,8 +55,7 @@ export class UploadSession extends DurableObject<Env> {
 
   /** Creates the session. Called with a fresh id, and again when that call's answer was lost. */
   async start(upload: NewUpload): Promise<void> {
-    const { deadline } = Upload.create(this.ctx.storage, upload, Date.now());
-    await this.ctx.storage.setAlarm(deadline);
+    await this.ctx.storage.setAlarm(Upload.create(this.ctx.storage, upload, Date.now()).deadline);
   }
 
   /** How far the session is (end-13). */
@@ -96,9 +97,8 @@ export class UploadSession extends DurableObject<Env> {
   async cancel(repository: RepositoryName): Promise<CancelOutcome> {
     return this.#turns.take(async () => {
       const upload = this.#load(repository);
-      if (upload === null) return { kind: "unknown" };
-      await this.#discard(upload);
-      return { kind: "cancelled" };
+      if (upload !== null) await this.#discard(upload);
+      return { kind: upload === null ? "unknown" : "cancelled" };
     });
   }
 
@@ -171,7 +171,7 @@ export class UploadSession extends DurableObject<Env> {
   async #touch(upload: Upload): Promise<void> {
     if (upload.state.discarding) return;
     upload.touch(Date.now());
-    await this.ctx.storage.setAlarm(upload.deadline);
+    await Promise.all([this.ctx.storage.setAlarm(upload.deadline), stayCounted(this.#stores, upload)]);
   }
 
   /** The last bytes of an open session, or all of them. @returns null when they were taken in */
