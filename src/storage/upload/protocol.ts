@@ -3,6 +3,7 @@
 import type { Digest } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
 import type { Actor } from "../audit.ts";
+import type { OverQuota } from "../quota-room.ts";
 
 /** A request body. */
 export interface Chunk {
@@ -44,6 +45,8 @@ export type Refusal =
   | { kind: "wrong-length"; offset: number }
   /** More than the store can hold in one object. The session is gone. */
   | { kind: "too-large" }
+  /** The session is gone. */
+  | OverQuota
   | Unasked;
 
 export type StatusOutcome = { kind: "at"; offset: number } | Unasked;

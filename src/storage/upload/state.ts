@@ -33,6 +33,8 @@ export interface NewUpload {
   expiresAfter: number;
   /** Silence after which a request body gives way to the next request. Milliseconds. */
   stallTimeout: number;
+  /** What quotas left when it began: only beyond that are they asked again. Null or absent without any. Bytes. */
+  room?: number | null;
 }
 
 export interface UploadState extends NewUpload {
