@@ -32,6 +32,10 @@ const DRY_PAGE = 10_000;
 /** Of a step. A cron run has 15 minutes, and a last page may take a while. Milliseconds. */
 const MAX_DURATION = 40_000;
 
+/** Pages a step, and of the walk through all objects: four runs a day pass 5 million objects within a week. */
+const MAX_PAGES = 50;
+const WALK = { limit: OBJECTS_PAGE, maxCalls: 200, maxDuration: 120_000, resumes: true };
+
 export interface CollectionOptions {
   /** Only says what a run would take now, changing nothing: not even a record of itself. */
   dryRun: boolean;
@@ -55,9 +59,10 @@ export async function collectGarbage(
   const settings = readSettings(env);
   const stores = openStores(env);
   const report = newReport(dryRun);
-  const cursors = dryRun ? {} : await acquireLease(stores.db, report.id, Date.now(), Date.now() + LEASE);
+  const leasedAt = Date.now();
+  const cursors = dryRun ? {} : await acquireLease(stores.db, report.id, leasedAt, leasedAt + LEASE);
   if (cursors === null) return null;
-  const run: Run = { stores, dry: dryRun, report, cursors };
+  const run: Run = { stores, dry: dryRun, report, cursors, leasedAt };
   try {
     await checkIdentity(stores, { adopt, dry: dryRun });
     await takeEverything(run, settings, force);
@@ -103,18 +108,17 @@ async function takeEverything(run: Run, settings: Settings, force: boolean): Pro
     const cuts = { pending: orphanCut, uploads: now - settings.uploadExpiry };
     await attempt(run, "objects", () => forgetRecords(db, now, cuts));
     const doomed = doomedBefore(stores, now - settings.deletedBytesKept);
-    await runStep(run, { ...plan("objects", doomed, 60), limit: OBJECTS_PAGE });
+    await runStep(run, { ...plan("objects", doomed, MAX_PAGES), limit: OBJECTS_PAGE });
   }
   // 2. Manifests that the policy gives up.
   await takeUnwanted(run, plan, settings, now, cut);
   // 3. Links that no manifest uses, then 4. blobs that no repository sees.
-  await runStep(run, plan("links", linksBefore(db, cut), 60));
-  await runStep(run, plan("blobs", blobsBefore(db, cut), 60));
+  await runStep(run, plan("links", linksBefore(db, cut), MAX_PAGES));
+  await runStep(run, plan("blobs", blobsBefore(db, cut), MAX_PAGES));
   if (dry) await attempt(run, "blobs", () => addFreedBlobs(run, cut));
   // 5. Objects that no row names. The walk goes through all objects, and goes on in the next run.
   const orphans = orphansBefore(stores, orphanCut, force);
-  const walk = { limit: OBJECTS_PAGE, maxCalls: 20, resumes: true };
-  await runStep(run, { ...plan("orphans", orphans, 20), ...walk });
+  await runStep(run, { step: "orphans", garbage: orphans, ...WALK });
   // 6. Repositories that hold nothing.
   await runStep(run, plan("repositories", emptyRepositories(db), 40));
   // 7. What the audit trail has kept for long enough.
@@ -135,7 +139,7 @@ async function takeUnwanted(
     referrersBefore: settings.deleteDanglingReferrers ? cut : null,
   };
   if (policy.untaggedBefore === null && policy.referrersBefore === null) return;
-  await runStep(run, plan("manifests", unwantedManifests(run.stores.db, policy), 60));
+  await runStep(run, plan("manifests", unwantedManifests(run.stores.db, policy), MAX_PAGES));
 }
 
 /** A dry run takes no links, so what they hold on to is looked for beside them. */

@@ -1,7 +1,7 @@
 /** What a policy keeps as it is: no push, retag or deletion changes it, and no race gets by. */
 
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { collectGarbage } from "../../src/gc/collect.ts";
 import { expectSound, objectKeys } from "../gc/support.ts";
 import { allHappened, breakAll, interleave } from "../support/faults.ts";
@@ -15,8 +15,17 @@ const [FIRST, SECOND] = [digestOfManifest(ONE), digestOfManifest(TWO)];
 /** Too large for a row. */
 const LARGE = imageOf("config", ["one"], { padding: "x".repeat(1_000_001) });
 
+/** Of a repository that no policy here concerns, with the same manifest: nothing that is done beside it changes it. */
+const BESIDE = ["latest", "v1", "v1-dev", "v2"];
+
 beforeEach(async () => {
+  for (const tag of BESIDE) await pushImage("beside", tag, "config", ["one"]);
   for (const content of ["config", "one", "two"]) await pushBlob("team/app", content);
+});
+
+afterEach(async () => {
+  const { tags } = (await (await request("GET", "/v2/beside/tags/list")).json()) as { tags: string[] };
+  expect(tags).toEqual(BESIDE);
 });
 
 function push(tag: string, manifest: object = ONE, query = ""): Promise<Response> {
@@ -205,7 +214,8 @@ test("more tags than are looked at keep a manifest where a policy may keep one o
   const names = Array.from({ length: 10_000 }, (_, index) => `b${index}`);
   await env.DB.prepare(
     `INSERT INTO tags (repository_id, name, digest, updated_at)
-     SELECT repository_id, value, digest, 1 FROM manifests JOIN json_each(?1)`,
+     SELECT repository_id, value, digest, 1 FROM manifests JOIN json_each(?1)
+     WHERE repository_id = (SELECT id FROM repositories WHERE name = 'team/app')`,
   )
     .bind(JSON.stringify(names))
     .run();

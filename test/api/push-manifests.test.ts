@@ -259,6 +259,36 @@ describe("invariant 1: what a manifest names exists and stays", () => {
     expect([response.status, await codesOf(response)]).toEqual([400, ["MANIFEST_BLOB_UNKNOWN"]]);
   });
 
+  test("what another repository holds is missing, and what this one holds is not", async () => {
+    for (const content of ["config", "layer"]) await pushBlob("other", content);
+    const child = await pushImage("other", null, "config", []);
+    await pushBlob("a", "mine");
+    expect((await putManifest("a", "latest", imageOf("mine", []))).status).toBe(201);
+    for (const manifest of [imageOf("config", ["layer"]), indexOf([imageOf("config", [])])]) {
+      const response = await putManifest("a", "latest", manifest);
+      expect([response.status, await codesOf(response)]).toEqual([
+        400,
+        expect.arrayContaining(["MANIFEST_BLOB_UNKNOWN"]),
+      ]);
+    }
+    expect((await request("HEAD", `/v2/a/manifests/${child}`)).status).toBe(404);
+  });
+
+  test("the object of a large manifest that is refused at the write waits to be deleted", async () => {
+    for (const content of ["config", "layer"]) await pushBlob("a", content);
+    interleave("DB.batch", async () => {
+      interleave("DB.batch", () => request("DELETE", `/v2/a/blobs/${sha256("layer")}`));
+    });
+    const large = imageOf("config", ["layer"], { padding: "x".repeat(1_000_001) });
+    expect((await putManifest("a", "latest", large)).status).toBe(400);
+    const { objects } = await env.BUCKET.list({ prefix: "manifests/" });
+    const doomed = await env.DB.prepare("SELECT object_key FROM doomed_objects").all<{
+      object_key: string;
+    }>();
+    expect(objects.map(({ key }) => key)).toEqual(doomed.results.map(({ object_key }) => object_key));
+    expect(objects).toHaveLength(1);
+  });
+
   test("a child deleted between the check and the write is found missing", async () => {
     const child = await pushImage("a", null, "config", []);
     interleave("DB.batch", async () => {

@@ -79,7 +79,9 @@ export async function expectSound(): Promise<void> {
      SELECT 'held', digest FROM manifests AS m
      WHERE held <> (EXISTS (SELECT 1 FROM tags WHERE tags.repository_id = m.repository_id AND tags.digest = m.digest)
                     OR EXISTS (SELECT 1 FROM index_manifests AS i
-                               WHERE i.repository_id = m.repository_id AND i.digest = m.digest))
+                               WHERE i.repository_id = m.repository_id AND i.digest = m.digest)
+                    OR EXISTS (SELECT 1 FROM manifests AS s
+                               WHERE s.repository_id = m.repository_id AND s.digest = m.subject))
      UNION ALL
      SELECT 'empty', name FROM repositories
      WHERE empty <> (NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_id = repositories.id)

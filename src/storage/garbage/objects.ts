@@ -51,8 +51,8 @@ export function doomedBefore({ db, objects }: Stores, cut: number): Garbage {
       // Only what the store has confirmed is forgotten, and that only later.
       await db
         .prepare(
-          `UPDATE doomed_objects SET deleted_at = ?2
-           WHERE object_key IN (SELECT value ->> 0 FROM json_each(?1)) AND deleted_at IS NULL`,
+          `UPDATE doomed_objects SET deleted_at = ?2 FROM json_each(?1) AS listed
+           WHERE object_key = listed.value ->> 0 AND deleted_at IS NULL`,
         )
         .bind(rowsOf(candidates), Date.now())
         .all();
