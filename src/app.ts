@@ -15,6 +15,7 @@ import { type Context, callerOf, type RegistryEnv } from "./routes/context.ts";
 import { drained } from "./routes/drained.ts";
 import { manifests } from "./routes/manifests.ts";
 import { policies } from "./routes/policies.ts";
+import { quotas } from "./routes/quotas.ts";
 import { referrers } from "./routes/referrers.ts";
 import { requestLog } from "./routes/request-log.ts";
 import { scrub } from "./routes/scrub.ts";
@@ -86,6 +87,7 @@ app.route("/", token);
 app.route("/", tokens);
 app.route("/", audit);
 app.route("/", policies);
+app.route("/", quotas);
 
 app.notFound((c) =>
   respond(c, new RegistryError("UNSUPPORTED", "there is no such endpoint", { status: 404 })),

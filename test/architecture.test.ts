@@ -37,7 +37,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   ],
   [
     /^routes\//,
-    /^(oci|storage|auth|gc)\/|^routes\/(context|pagination|conditional|authorize|limited-body|admin-request|token-request|reliance|unavailable|flag|upload-answers|drained)\.ts$/,
+    /^(oci|storage|auth|gc)\/|^routes\/(context|pagination|conditional|authorize|limited-body|admin-request|token-request|reliance|unavailable|flag|upload-answers|drained|quota-refusal)\.ts$/,
   ],
   // It stands above the other rooms of storage: none of them knows of it.
   [

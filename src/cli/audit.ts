@@ -16,7 +16,8 @@ Examples:
 
 The newest come first. Actions are push-manifest, move-tag, delete-tag,
 delete-manifest, push-blob, mount-blob, delete-blob, create-token, revoke-token,
-revoke-tokens, log-in (only what failed) and collect.
+revoke-tokens, set-policy, remove-policy, set-quota, remove-quota, log-in (only
+what failed) and collect.
 `;
 
 interface Options extends AdminOptions {

@@ -12,6 +12,8 @@ const UNITS: Readonly<Record<string, number>> = {
   MiB: 2 ** 20,
   GB: 1e9,
   GiB: 2 ** 30,
+  TB: 1e12,
+  TiB: 2 ** 40,
 };
 
 /**
@@ -31,9 +33,9 @@ export function parseSize(text: string): number {
 export function formatSize(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   let value = bytes;
-  for (const unit of ["kB", "MB", "GB"]) {
+  for (const unit of ["kB", "MB", "GB", "TB"]) {
     value /= 1000;
-    if (value < 999.95 || unit === "GB") return `${value.toFixed(1)} ${unit}`;
+    if (value < 999.95 || unit === "TB") return `${value.toFixed(1)} ${unit}`;
   }
   return "";
 }

@@ -95,9 +95,11 @@ base.get("/v2/_oci/ext/discover", (c) => {
       {
         name: "_berth",
         description:
-          "Garbage collection, scrub, audit trail and policies, for administrators; machine tokens, for users",
+          "Garbage collection, scrub, audit trail, policies and quotas, for administrators; machine tokens, for users",
         url: "https://github.com/opencontainers/distribution-spec/tree/main/extensions",
-        endpoints: ["_berth/gc", "_berth/scrub", "_berth/tokens", "_berth/audit", "_berth/policies"],
+        endpoints: ["gc", "scrub", "tokens", "audit", "policies", "quotas", "usage"].map(
+          (end) => `_berth/${end}`,
+        ),
       },
     ],
   });

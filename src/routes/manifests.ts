@@ -21,6 +21,7 @@ import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified } from "./conditional.ts";
 import { actorOf, type RegistryEnv } from "./context.ts";
 import { limitedBody } from "./limited-body.ts";
+import { overQuota } from "./quota-refusal.ts";
 import { relianceOf } from "./reliance.ts";
 
 /** How many `?tag=` one push may carry; the specification asks for 10 at least. */
@@ -92,6 +93,7 @@ manifests.put(
     );
     if (outcome.kind === "missing") throw RegistryError.of(outcome.digests.map(missingEntry));
     if (outcome.kind === "immutable") throw immutable(outcome.tag, "push under another tag");
+    if (outcome.kind === "over-quota") throw await overQuota(c, name, outcome);
 
     if (manifest.subject !== null) c.header("OCI-Subject", manifest.subject);
     for (const tag of extraTags) c.header("OCI-Tag", tag, { append: true });

@@ -7,6 +7,7 @@ import type { RepositoryName } from "../oci/reference.ts";
 import { UploadClient } from "../storage/upload/client.ts";
 import type { Chunk, CloseOutcome, Refusal } from "../storage/upload/protocol.ts";
 import type { Context } from "./context.ts";
+import { overQuota } from "./quota-refusal.ts";
 import { unavailable } from "./unavailable.ts";
 
 export function session(c: Context, id: string): UploadClient {
@@ -51,13 +52,13 @@ export function created(c: Context, name: RepositoryName, digest: Digest): Respo
   return c.body(null, 201, { Location: `/v2/${name}/blobs/${digest}`, "Docker-Content-Digest": digest });
 }
 
-export function closed(
+export async function closed(
   c: Context,
   name: RepositoryName,
   id: string,
   digest: Digest,
   outcome: CloseOutcome,
-): Response {
+): Promise<Response> {
   switch (outcome.kind) {
     case "committed":
       return created(c, name, digest);
@@ -69,11 +70,16 @@ export function closed(
         "this upload is being closed as another blob: repeat that PUT",
       );
     default:
-      throw refusal(name, id, outcome);
+      throw await refusal(c, name, id, outcome);
   }
 }
 
-export function refusal(name: RepositoryName, id: string, refused: Refusal): RegistryError {
+export async function refusal(
+  c: Context,
+  name: RepositoryName,
+  id: string,
+  refused: Refusal,
+): Promise<RegistryError> {
   switch (refused.kind) {
     case "unknown":
       return unknownUpload(id);
@@ -81,6 +87,8 @@ export function refusal(name: RepositoryName, id: string, refused: Refusal): Reg
       return unavailable();
     case "too-large":
       return new RegistryError("SIZE_INVALID", "the blob is too large for this registry", { status: 413 });
+    case "over-quota":
+      return overQuota(c, name, refused);
     case "interrupted":
       return interrupted(progress(name, id, refused.offset));
     case "wrong-length":

@@ -4,13 +4,15 @@ import { Hono } from "hono";
 import { type Algorithm, algorithmOf, type Digest, parseAlgorithm, parseDigest } from "../oci/digest.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
-import { mountBlob, putBlob } from "../storage/blob-push.ts";
-import { countedSince, type OpenUpload, openUpload } from "../storage/open-uploads.ts";
+import { putBlob } from "../storage/blob-push.ts";
+import { mountBlob } from "../storage/mount.ts";
+import { countedSince, openUpload } from "../storage/open-uploads.ts";
 import { listRepositoriesWithBlob } from "../storage/repositories.ts";
 import { openStores } from "../storage/stores.ts";
 import { authorize } from "./authorize.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
 import { drain } from "./drained.ts";
+import { overQuota } from "./quota-refusal.ts";
 import {
   chunkOf,
   closed,
@@ -43,10 +45,10 @@ async function create(c: Context): Promise<Response> {
   if (mount !== undefined) {
     const blob = parseDigest(mount);
     if (await mountFrom(c, name, blob)) return created(c, name, blob);
-    return started(c, name, await start(c, name, algorithmFor(c, blob)));
+    return started(c, name, await start(c, name, blob));
   }
   if (digest !== undefined) return createWhole(c, name, parseDigest(digest));
-  return started(c, name, await start(c, name, algorithmFor(c, null)));
+  return started(c, name, await start(c, name, null));
 }
 
 /** end-4c. What a session hashes with: what the client asks for, else what its digest will need. */
@@ -63,17 +65,29 @@ async function mountFrom(c: Context, name: RepositoryName, digest: Digest): Prom
   const from = c.req.query("from");
   if (from !== undefined) {
     const source = parseRepositoryName(from);
-    return access.may("pull", source) && mountBlob(db, digest, source, name, actorOf(c), Date.now());
+    return access.may("pull", source) && mount(c, name, digest, source);
   }
   let after = 0;
   for (let looked = 0; looked < MAX_HOLDERS; looked += HOLDERS_LOOKED_AT) {
     const holders = await listRepositoriesWithBlob(db, digest, after, HOLDERS_LOOKED_AT);
     const source = holders.find((holder) => access.may("pull", holder.name));
-    if (source !== undefined) return mountBlob(db, digest, source.name, name, actorOf(c), Date.now());
+    if (source !== undefined) return mount(c, name, digest, source.name);
     if (holders.length < HOLDERS_LOOKED_AT) return false;
     after = holders.at(-1)?.id ?? after;
   }
   return false;
+}
+
+/** @throws RegistryError DENIED when a quota leaves no room for it: by an upload it would not fit either */
+async function mount(
+  c: Context,
+  name: RepositoryName,
+  digest: Digest,
+  source: RepositoryName,
+): Promise<boolean> {
+  const outcome = await mountBlob(openStores(c.env).db, digest, source, name, actorOf(c), Date.now());
+  if (typeof outcome !== "boolean") throw await overQuota(c, name, outcome);
+  return outcome;
 }
 
 /** end-4b: the whole blob in the POST. R2 verifies it, and no session is needed. */
@@ -85,7 +99,7 @@ async function createWhole(c: Context, name: RepositoryName, digest: Digest): Pr
   }
   const stores = openStores(c.env);
   if (length === null || length > stores.objects.maxPut) {
-    const id = await start(c, name, algorithmFor(c, digest));
+    const id = await start(c, name, digest);
     const outcome = await session(c, id).close(name, { digest, chunk, by: actorOf(c) });
     // The client was never told of the session.
     if (outcome.kind !== "committed") await session(c, id).cancel(name);
@@ -95,30 +109,35 @@ async function createWhole(c: Context, name: RepositoryName, digest: Digest): Pr
   if (outcome !== "committed" && !body.locked) await drain(body);
   if (outcome === "mismatch") throw mismatch(digest);
   if (outcome === "interrupted") throw interrupted(null);
+  if (outcome !== "committed") throw await overQuota(c, name, outcome);
   return created(c, name, digest);
 }
 
-async function start(c: Context, repository: RepositoryName, algorithm: Algorithm): Promise<string> {
+/** @param digest null when it is not known yet @returns the session's id */
+async function start(c: Context, repository: RepositoryName, digest: Digest | null): Promise<string> {
   const id = crypto.randomUUID();
-  const expiresAfter = c.get("settings").uploadExpiry;
   // With all of a user's tokens together. Nobody begins an upload without a name.
   const counted = { owner: c.get("access").actorName ?? "", id };
-  await requireRoom(c, counted);
-  await session(c, id).start({ repository, counted, algorithm, expiresAfter, stallTimeout: STALL_TIMEOUT });
+  const algorithm = algorithmFor(c, digest);
+  const { maxUploadsPerUser: perOwner, maxUploads: total, uploadExpiry: expiresAfter } = c.get("settings");
+  const now = Date.now();
+  const limits = { perOwner, total, since: countedSince(now, expiresAfter) };
+  const opening = await openUpload(openStores(c.env).db, counted, { repository, digest }, limits, now);
+  if (opening.kind === "over-quota") throw await overQuota(c, repository, opening);
+  if (opening.kind === "too-many") {
+    throw tooMany(opening.of === "owner" ? `${counted.owner} has ${perOwner}` : `this registry has ${total}`);
+  }
+  const { room } = opening;
+  const upload = { repository, counted, algorithm, expiresAfter, stallTimeout: STALL_TIMEOUT, room };
+  await session(c, id).start(upload);
   return id;
 }
 
-/** @throws RegistryError TOOMANYREQUESTS when too many sessions are open */
-async function requireRoom(c: Context, counted: OpenUpload): Promise<void> {
-  const { maxUploadsPerUser: perOwner, maxUploads: total, uploadExpiry } = c.get("settings");
-  const now = Date.now();
-  const limits = { perOwner, total, since: countedSince(now, uploadExpiry) };
-  const reached = await openUpload(openStores(c.env).db, counted, limits, now);
-  if (reached === null) return;
-  const whose = reached === "owner" ? `${counted.owner} has ${perOwner}` : `this registry has ${total}`;
-  throw new RegistryError(
+/** @param have who has how many */
+function tooMany(have: string): RegistryError {
+  return new RegistryError(
     "TOOMANYREQUESTS",
-    `${whose} uploads open: finish or cancel some, or wait until they expire`,
+    `${have} uploads open: finish or cancel some, or wait until they expire`,
     { headers: { "Retry-After": "60" } },
   );
 }

@@ -16,7 +16,7 @@ uploads.get("/v2/:name{.+}/blobs/uploads/:id", async (c) => {
   const name = authorize(c, "push");
   const id = parseId(c.req.param("id"));
   const outcome = await session(c, id).status(name);
-  if (outcome.kind !== "at") throw refusal(name, id, outcome);
+  if (outcome.kind !== "at") throw await refusal(c, name, id, outcome);
   return c.body(null, 204, progress(name, id, outcome.offset));
 });
 
@@ -31,7 +31,7 @@ uploads.patch("/v2/:name{.+}/blobs/uploads/:id", async (c) => {
     case "closing":
       throw new RegistryError("BLOB_UPLOAD_INVALID", "all bytes are here: repeat the closing PUT");
     default:
-      throw refusal(name, id, outcome);
+      throw await refusal(c, name, id, outcome);
   }
 });
 
@@ -51,7 +51,7 @@ uploads.delete("/v2/:name{.+}/blobs/uploads/:id", async (c) => {
   const name = authorize(c, "push");
   const id = parseId(c.req.param("id"));
   const outcome = await session(c, id).cancel(name);
-  if (outcome.kind !== "cancelled") throw refusal(name, id, outcome);
+  if (outcome.kind !== "cancelled") throw await refusal(c, name, id, outcome);
   return c.body(null, 204);
 });
 

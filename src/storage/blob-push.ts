@@ -3,11 +3,12 @@
 import { log } from "../log.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/reference.ts";
-import { type Actor, noteBlobPush, noteMount } from "./audit.ts";
+import { type Actor, noteBlobPush } from "./audit.ts";
 import type { Database, Statement } from "./database.ts";
 import { newObjectKey } from "./objects/keys.ts";
 import type { Objects, Source } from "./objects/objects.ts";
 import { closeUpload, type OpenUpload } from "./open-uploads.ts";
+import { findOverQuota, type OverQuota, withinQuota } from "./quota-room.ts";
 import { ensureRepository } from "./repositories.ts";
 import type { Stores } from "./stores.ts";
 
@@ -23,7 +24,8 @@ export interface StoredObject {
 
 /**
  * Stores a whole body of `length` bytes as a blob (end-4b).
- * @returns "mismatch" when it does not hash to `digest`, "interrupted" when it broke off: then nothing is kept
+ * @returns "mismatch" when it does not hash to `digest`, "interrupted" when it broke off, or the quota that leaves no
+ * room for it: then nothing is kept
  */
 export async function putBlob(
   stores: Stores,
@@ -32,7 +34,9 @@ export async function putBlob(
   length: number,
   digest: Digest,
   by: Actor,
-): Promise<"committed" | "mismatch" | "interrupted"> {
+): Promise<"committed" | "mismatch" | "interrupted" | OverQuota> {
+  const exceeded = await findOverQuota(stores.db, { repository, owner: by.name, digest }, length);
+  if (exceeded !== null) return exceeded;
   const key = newObjectKey("blobs");
   const outcome = await stores.objects.putVerified(key, body, length, digest);
   // It may have arrived after all, with the answer lost. No row names it.
@@ -47,7 +51,8 @@ export async function putBlob(
  * Makes a verified object the blob of its digest, and links that in a repository. Where another object already is
  * that blob, it is linked and this one goes; where that other one is missing, this one takes its place. Can be
  * repeated as long as the object is there.
- * @returns "doomed" when the object has been doomed meanwhile: nothing was linked
+ * @returns "doomed" when the object has been doomed meanwhile: nothing was linked; or the quota that leaves no room
+ * for it: the object is gone
  */
 export async function commitBlob(
   stores: Stores,
@@ -55,10 +60,17 @@ export async function commitBlob(
   object: StoredObject,
   by: Actor,
   now: number,
-): Promise<"committed" | "doomed"> {
+): Promise<"committed" | "doomed" | OverQuota> {
+  const addition = { repository, owner: by.name, digest: object.digest };
   for (;;) {
-    const blob = await link(stores.db, repository, object, by, now);
+    const blob = await withinQuota(stores.db, addition, object.size, () =>
+      link(stores.db, repository, object, by, now),
+    );
     if (blob === null) return "doomed";
+    if ("kind" in blob) {
+      await dropRefused(stores, object.key, object.size);
+      return blob;
+    }
     const { object_key: key, missing_at: missingAt } = blob;
     if (key === object.key) return "committed";
     // A duplicate. It may only go when what it duplicates is really there.
@@ -88,7 +100,7 @@ async function link(
   now: number,
 ): Promise<LinkedRow | null> {
   const [, blob] = await db.batch<LinkedRow>([
-    ensureRepository(db, repository),
+    ensureRepository(db, repository, by.name),
     db
       .prepare(
         `INSERT INTO blobs (digest, object_key, size, used_at)
@@ -170,6 +182,24 @@ export async function doomUncommitted(db: Database, key: string, bytes: number, 
     .all();
 }
 
+/**
+ * Takes away the object of what was refused. It is doomed first, as a try of its commit may still be on its way; one
+ * that went through with its answer lost has made a row that names it, and then it stays.
+ */
+export async function dropRefused({ db, objects }: Stores, key: string, bytes: number): Promise<void> {
+  // No database of an older day names it, so the next collection takes what cannot be deleted now.
+  const doomed = await db
+    .prepare(
+      `INSERT INTO doomed_objects (object_key, bytes, doomed_at)
+       SELECT ?1, ?2, 0 WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE object_key = ?1)
+         AND NOT EXISTS (SELECT 1 FROM manifests WHERE object_key = ?1)
+       ON CONFLICT (object_key) DO UPDATE SET doomed_at = excluded.doomed_at RETURNING 1`,
+    )
+    .bind(key, bytes)
+    .first();
+  if (doomed !== null) await dropObject(objects, key);
+}
+
 /** Deletes an object that no row names. What cannot be deleted now is left to the orphan walk. */
 export async function dropObject(objects: Objects, key: string): Promise<void> {
   try {
@@ -177,41 +207,4 @@ export async function dropObject(objects: Objects, key: string): Promise<void> {
   } catch (error) {
     log("object-left-behind", { key, error }, "warn");
   }
-}
-
-/**
- * Links a blob of one repository in another (end-11).
- * @returns false when `from` does not hold it, or its object is missing
- */
-export async function mountBlob(
-  db: Database,
-  digest: Digest,
-  from: RepositoryName,
-  to: RepositoryName,
-  by: Actor,
-  now: number,
-): Promise<boolean> {
-  const [, linked] = await db.batch([
-    db
-      .prepare(
-        `INSERT INTO repositories (name)
-         SELECT ?1 FROM repository_blobs AS source JOIN blobs USING (digest)
-         WHERE source.repository_id = (SELECT id FROM repositories WHERE name = ?2) AND source.digest = ?3
-           AND blobs.missing_at IS NULL
-         ON CONFLICT DO NOTHING`,
-      )
-      .bind(to, from, digest),
-    db
-      .prepare(
-        `INSERT INTO repository_blobs (repository_id, digest, used_at)
-         SELECT target.id, source.digest, ?4
-         FROM repository_blobs AS source JOIN blobs USING (digest) JOIN repositories AS target ON target.name = ?1
-         WHERE source.repository_id = (SELECT id FROM repositories WHERE name = ?2) AND source.digest = ?3
-           AND blobs.missing_at IS NULL
-         ON CONFLICT DO UPDATE SET used_at = excluded.used_at RETURNING 1`,
-      )
-      .bind(to, from, digest, now),
-    noteMount(db, by, digest, from, to, now),
-  ]);
-  return (linked?.length ?? 0) > 0;
 }

@@ -7,7 +7,7 @@ import { retried } from "./retry.ts";
 
 /** What SQLite itself refuses is refused the next time as well; the rest lies on the way to it. */
 const FINAL =
-  /constraint failed|SQLITE_(?:ERROR|CONSTRAINT|MISMATCH|TOOBIG|RANGE|AUTH)|syntax error|no such (?:table|column)|too many SQL variables|D1_TYPE_ERROR|Too many API requests/i;
+  /constraint failed|over a quota|SQLITE_(?:ERROR|CONSTRAINT|MISMATCH|TOOBIG|RANGE|AUTH)|syntax error|no such (?:table|column)|too many SQL variables|D1_TYPE_ERROR|Too many API requests/i;
 
 export class Database {
   readonly #d1: D1Database;
@@ -83,6 +83,11 @@ function isPassing(error: unknown): boolean {
 /** Whether a foreign key or a NOT NULL refused: something that the statement relies on has gone meanwhile. */
 export function isConstraintViolation(error: unknown): boolean {
   return /(FOREIGN KEY|NOT NULL) constraint failed/.test(String(error));
+}
+
+/** Whether a quota refused: there is no room for what the statement adds. */
+export function isOverQuota(error: unknown): boolean {
+  return /over a quota/.test(String(error));
 }
 
 /** Whether the error says that a table or column is not there: the migrations have not been applied. */

@@ -1,20 +1,9 @@
-/** The object of a manifest that is too large for a row: one of two that came is kept, none of a refused one. */
+/** The object of a manifest that is too large for a row: one of two that came is kept. */
 
 import { log } from "../log.ts";
 import { dropObject } from "./blob-push.ts";
 import type { Database } from "./database.ts";
 import type { Stores } from "./stores.ts";
-
-/** Dooms the object of a refused manifest, unless a row names it. */
-export async function doomUnnamed(db: Database, key: string, bytes: number, now: number): Promise<void> {
-  await db
-    .prepare(
-      `INSERT INTO doomed_objects (object_key, bytes, doomed_at)
-       SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM manifests WHERE object_key = ?1) ON CONFLICT DO NOTHING`,
-    )
-    .bind(key, bytes, now)
-    .all();
-}
 
 export interface StoredRow {
   id: number;

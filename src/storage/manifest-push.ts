@@ -4,8 +4,9 @@ import type { Digest } from "../oci/digest.ts";
 import type { Manifest } from "../oci/manifest.ts";
 import type { RepositoryName, Tag } from "../oci/reference.ts";
 import { type Actor, noteMoves, notePush } from "./audit.ts";
-import { type Database, isConstraintViolation, type Statement } from "./database.ts";
-import { doomUnnamed, keepOneObject, type StoredRow } from "./manifest-object.ts";
+import { dropRefused } from "./blob-push.ts";
+import { type Database, isConstraintViolation, isOverQuota, type Statement } from "./database.ts";
+import { keepOneObject, type StoredRow } from "./manifest-object.ts";
 import {
   moveTags,
   type NewManifest,
@@ -23,6 +24,8 @@ import {
   policiesOf,
   selectPolicies,
 } from "./policies.ts";
+import { exceededBy, type OverQuota } from "./quota-room.ts";
+import { selectTightest, type TightestRow } from "./quotas.ts";
 import { ensureRepository } from "./repositories.ts";
 import type { Stores } from "./stores.ts";
 
@@ -36,7 +39,8 @@ const MAX_TRIES = 5;
 export type PushOutcome =
   | { kind: "accepted" }
   | { kind: "missing"; digests: Digest[] }
-  | { kind: "immutable"; tag: ImmutableTag };
+  | { kind: "immutable"; tag: ImmutableTag }
+  | OverQuota;
 
 /**
  * Stores a manifest and moves its tags to it, in one transaction. Can be repeated.
@@ -51,22 +55,24 @@ export async function putManifest(
   now: number,
 ): Promise<PushOutcome> {
   for (let tries = 1; ; tries++) {
-    // 1. Look at what it names, and at what may not move.
-    const { references, fixed } = await look(stores.db, repository, pushed);
+    // 1. Look at what it names, at what may not move, and at the room there is.
+    const { references, fixed, tightest } = await look(stores.db, repository, pushed, by);
     const missing = sparse
       ? references.missingBlobs
       : [...references.missingBlobs, ...references.missingManifests];
     if (missing.length > 0) return { kind: "missing", digests: missing };
     const tag = await findMoved(stores.db, repository, pushed.digest, fixed);
     if (tag !== null) return { kind: "immutable", tag };
+    const exceeded = exceededBy(tightest, pushed.bytes.byteLength);
+    if (exceeded !== null) return exceeded;
     // 2. Write it with its references. The constraints refuse if one was deleted since step 1, if an immutable tag
-    //    has come, or if the policies are others: look again.
+    //    has come, if the policies are others, or if the room is gone: look again.
     try {
       if (await write(stores, repository, pushed, { references, fixed }, by, now))
         return { kind: "accepted" };
       if (tries === MAX_TRIES) throw new Error("the manifest's new object was doomed every time");
     } catch (error) {
-      if (!isConstraintViolation(error) || tries === MAX_TRIES) throw error;
+      if (!isRefusal(error) || tries === MAX_TRIES) throw error;
     }
   }
 }
@@ -75,6 +81,12 @@ export async function putManifest(
 interface Looked {
   references: Resolved;
   fixed: Fixed;
+  /** The quota with the least room for it; null without any. */
+  tightest: TightestRow | null;
+}
+
+function isRefusal(error: unknown): boolean {
+  return isConstraintViolation(error) || isOverQuota(error);
 }
 
 /** Which of the tags do not move once they are there. */
@@ -99,11 +111,13 @@ interface Resolved {
 async function look(
   db: Database,
   repository: RepositoryName,
-  { manifest, tags }: NewManifest,
+  { manifest, digest, tags }: NewManifest,
+  by: Actor,
 ): Promise<Looked> {
   const named = [...manifest.blobs, ...manifest.nonDistributable, ...manifest.manifests];
-  const [rows = [], ...answers] = await db.batch<unknown>([
+  const [rows = [], [tightest = null] = [], ...answers] = await db.batch<unknown>([
     selectPolicies(db),
+    selectTightest(db, { repository, owner: by.name, digest }),
     ...selectHoldings(db, repository, named),
   ]);
   const { policies, version } = policiesOf(rows as PoliciesRow[]);
@@ -112,7 +126,11 @@ async function look(
     const policy = policies.immutableBy(repository, tag);
     if (policy !== null) fixed.tags.set(tag, policy);
   }
-  return { references: resolve(manifest, answers.flat() as HoldingRow[]), fixed };
+  return {
+    references: resolve(manifest, answers.flat() as HoldingRow[]),
+    fixed,
+    tightest: tightest as TightestRow | null,
+  };
 }
 
 function resolve(manifest: Manifest, holdings: HoldingRow[]): Resolved {
@@ -177,7 +195,7 @@ async function write(
   { db, objects }: Stores,
   repository: RepositoryName,
   pushed: NewManifest,
-  { references, fixed }: Looked,
+  { references, fixed }: Pick<Looked, "references" | "fixed">,
   by: Actor,
   now: number,
 ): Promise<boolean> {
@@ -185,7 +203,7 @@ async function write(
   if (objectKey !== null) await objects.put(objectKey, pushed.bytes);
   const statements = [
     assertPolicies(db, fixed.version),
-    ensureRepository(db, repository),
+    ensureRepository(db, repository, by.name),
     upsertManifest(db, repository, pushed, objectKey, fixed.keepsTypes, now),
     ...referenceBlobs(db, repository, pushed.digest, references.blobs),
     ...referenceManifests(db, repository, pushed.digest, references.manifests),
@@ -197,8 +215,8 @@ async function write(
   const [, , stored] = await db.batch<StoredRow>(statements).catch(async (error) => {
     // A try before may have gone through, with its answer lost: only the database knows whether a row names it.
     // After anything but a refusal that is the orphan walk's to find out.
-    if (objectKey !== null && isConstraintViolation(error)) {
-      await doomUnnamed(db, objectKey, pushed.bytes.byteLength, Date.now());
+    if (objectKey !== null && isRefusal(error)) {
+      await dropRefused({ db, objects }, objectKey, pushed.bytes.byteLength);
     }
     throw error;
   });

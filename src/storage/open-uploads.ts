@@ -3,7 +3,11 @@
  * whoever may push could make them without end.
  */
 
+import type { Digest } from "../oci/digest.ts";
+import type { RepositoryName } from "../oci/reference.ts";
 import type { Database, Statement } from "./database.ts";
+import { exceededBy, type OverQuota } from "./quota-room.ts";
+import { selectTightest, type TightestRow } from "./quotas.ts";
 
 /** A session as it is counted. */
 export interface OpenUpload {
@@ -34,18 +38,53 @@ export interface UploadLimits {
   since: number;
 }
 
+/** What a session is for. */
+export interface UploadTarget {
+  repository: RepositoryName;
+  /** Null when it is not known yet. */
+  digest: Digest | null;
+}
+
+/** Unless it is "opened", the session is not counted. */
+export type Opening =
+  /** `room`: how many bytes quotas leave; null without any. */
+  | { kind: "opened"; room: number | null }
+  /** Too many are open: of this owner, or in all. */
+  | { kind: "too-many"; of: "owner" | "total" }
+  /** Not one byte may be added. */
+  | OverQuota;
+
 /**
- * Counts a session that is about to begin, in the statement that looks whether there is room. Can be repeated.
- * @returns which limit has been reached, and then it is not counted; null when it may begin
+ * Counts a session that is about to begin, in the statement that looks whether there may be another. Can be repeated.
  * @throws Unavailable
  */
 export async function openUpload(
   db: Database,
+  upload: OpenUpload,
+  { repository, digest }: UploadTarget,
+  limits: UploadLimits,
+  now: number,
+): Promise<Opening> {
+  const { owner } = upload;
+  const [opened = [], [tightest = null] = []] = await db.batch<unknown>([
+    insertUpload(db, upload, limits, now),
+    selectTightest(db, { repository, owner, digest }),
+  ]);
+  if (opened.length === 0) return { kind: "too-many", of: await reachedLimit(db, owner, limits) };
+  const least = tightest as TightestRow | null;
+  const exceeded = exceededBy(least, 1);
+  if (exceeded === null) return { kind: "opened", room: least && least.allowed - least.used };
+  await closeUpload(db, upload).all();
+  return exceeded;
+}
+
+function insertUpload(
+  db: Database,
   { owner, id }: OpenUpload,
   { perOwner, total, since }: UploadLimits,
   now: number,
-): Promise<"owner" | "total" | null> {
-  const opened = await db
+): Statement {
+  return db
     .prepare(
       `INSERT INTO open_uploads (owner, id, started_at)
        SELECT ?1, ?2, ?3
@@ -53,9 +92,14 @@ export async function openUpload(
          AND (SELECT count(*) FROM (SELECT 1 FROM open_uploads WHERE started_at > ?4 AND id <> ?2 LIMIT ?6) AS listed) < ?6
        ON CONFLICT DO UPDATE SET started_at = excluded.started_at RETURNING 1`,
     )
-    .bind(owner, id, now, since, perOwner, total)
-    .first();
-  if (opened !== null) return null;
+    .bind(owner, id, now, since, perOwner, total);
+}
+
+async function reachedLimit(
+  db: Database,
+  owner: string,
+  { perOwner, since }: UploadLimits,
+): Promise<"owner" | "total"> {
   const row = await db
     .prepare(`SELECT count(*) AS mine FROM open_uploads WHERE owner = ?1 AND started_at > ?2`)
     .bind(owner, since)

@@ -3,9 +3,14 @@
 import type { RepositoryName } from "../oci/reference.ts";
 import type { Database, Statement } from "./database.ts";
 
-/** A statement that makes sure a repository exists, for the head of a batch. */
-export function ensureRepository(db: Database, name: RepositoryName): Statement {
-  return db.prepare(`INSERT INTO repositories (name) VALUES (?1) ON CONFLICT DO NOTHING`).bind(name);
+/**
+ * A statement that makes sure a repository exists, for the head of a batch.
+ * @param owner whose it is when it did not: null for nobody who is known
+ */
+export function ensureRepository(db: Database, name: RepositoryName, owner: string | null): Statement {
+  return db
+    .prepare(`INSERT INTO repositories (name, owner) VALUES (?1, ?2) ON CONFLICT DO NOTHING`)
+    .bind(name, owner);
 }
 
 /**

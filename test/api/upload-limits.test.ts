@@ -116,7 +116,7 @@ describe("a session counts no more", () => {
 
 describe("a failing store", () => {
   test("answers 503, and the repeat begins", async () => {
-    breakAlways("DB.query", "before");
+    breakAlways("DB.batch", "before");
     expect((await request("POST", START)).status).toBe(503);
     healAll();
     expect((await request("POST", START)).status).toBe(202);
@@ -124,7 +124,7 @@ describe("a failing store", () => {
 
   test("with the answer lost counts the session once", async () => {
     setVariables({ MAX_UPLOADS_PER_USER: "1" });
-    breakNext("DB.query", "after");
+    breakNext("DB.batch", "after");
     expect((await request("POST", START)).status).toBe(202);
     expect(await opened()).toBe(1);
   });

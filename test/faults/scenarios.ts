@@ -402,6 +402,48 @@ const deleting: Scenario[] = [
   },
 ];
 
+const quotas: Scenario[] = [
+  {
+    title: "a quota, and what it refuses",
+    async prepare(id) {
+      await pushContents(`quota${id}`, `config ${id}`);
+      await pushContents(`quota${id}-source`, `mounted ${id}`);
+      return "";
+    },
+    async play(client, id) {
+      const name = `quota${id}`;
+      const config = `config ${id}`;
+      const setTo = (allowed: number) =>
+        client.ask({
+          method: "PUT",
+          path: `/v2/_berth/quotas/${name}`,
+          init: () => ({ body: JSON.stringify({ repositories: name, allowed }) }),
+          expected: [200],
+        });
+      const send = (method: string, path: string, body: string | null, repeated = [403]) =>
+        client.ask({ method, path, init: () => ({ body }), expected: [403], repeated });
+      const uploads = `/v2/${name}/blobs/uploads/`;
+      await setTo(config.length + 3);
+      const [known, sudden] = [await client.startUpload(name), await client.startUpload(name)];
+      await send("POST", `${uploads}?digest=${sha256("1234")}`, "1234");
+      // The session has gone with the answer that was lost.
+      await send("PUT", `${known}?digest=${sha256("1234")}`, "1234", [403, 404]);
+      await setTo(config.length);
+      // There was room when it began: only the commit can tell.
+      await send("PUT", `${sudden}?digest=${sha256("123")}`, "123", [403, 404]);
+      await send("POST", uploads, null);
+      await send("POST", `${uploads}?mount=${sha256(`mounted ${id}`)}&from=${name}-source`, null);
+      await client.putManifest(name, "latest", imageOf(config, []), [403]);
+      for (const what of ["quotas", "usage"])
+        await client.ask({ method: "GET", path: `/v2/_berth/${what}`, expected: [200] });
+      await client.ask({
+        ...{ method: "DELETE", path: `/v2/_berth/quotas/${name}`, expected: [204], repeated: [204, 404] },
+      });
+      return { name, blobs: [config] };
+    },
+  },
+];
+
 const MANIFEST = { "Content-Type": "application/vnd.oci.image.manifest.v1+json" };
 
 const POLICIES = { UNTAGGED_MANIFESTS: "1d", DELETE_DANGLING_REFERRERS: "true", DELETED_BYTES_KEPT: "0" };
@@ -490,4 +532,4 @@ const collecting: Scenario[] = [
   },
 ];
 
-export const SCENARIOS = [...uploads, ...manifests, ...reading, ...deleting, ...collecting];
+export const SCENARIOS = [...uploads, ...manifests, ...reading, ...deleting, ...quotas, ...collecting];

@@ -5,6 +5,7 @@ import { expect } from "vitest";
 import { collectGarbage } from "../../src/gc/collect.ts";
 import type { CollectionReport } from "../../src/gc/report.ts";
 import { instrument } from "../support/instrument.ts";
+import { wrongCounts } from "../support/quotas.ts";
 import { withVariables } from "../support/settings.ts";
 
 const DAYS = 86_400_000;
@@ -65,7 +66,7 @@ export async function dump(): Promise<string> {
   return JSON.stringify(rows);
 }
 
-/** The flags that lead collection to garbage must say what is true, and no row may point to a missing object. */
+/** The flags that lead collection to garbage, and quotas, must say what is true, and no row may point to a missing object. */
 export async function expectSound(): Promise<void> {
   const wrong = await env.DB.prepare(
     `SELECT 'referenced' AS flag, digest FROM repository_blobs AS link
@@ -87,6 +88,7 @@ export async function expectSound(): Promise<void> {
                      AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = repositories.id))`,
   ).all();
   expect(wrong.results).toEqual([]);
+  expect(await wrongCounts()).toEqual([]);
   const keys = new Set(await objectKeys());
   const named = await env.DB.prepare(
     "SELECT object_key FROM blobs UNION ALL SELECT object_key FROM manifests WHERE object_key IS NOT NULL",

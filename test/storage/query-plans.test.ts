@@ -20,6 +20,9 @@ const COUNTS_ALL = /^SELECT count\(\*\) .* FROM doomed_objects/;
 const ASKS_FOR_ANY = /^SELECT\s+EXISTS \(/;
 const INDEX_DECIDES = / (COVERING INDEX|INDEX \w+_missing) /;
 
+/** A repository of which a quota is asked: one row, whether it is there or not. */
+const ASKS_OF_ONE = /SELECT \?1 AS name, \?2 AS owner WHERE NOT EXISTS/;
+
 async function scansOf(sql: string): Promise<string[]> {
   const parameters = Math.max(0, ...[...sql.matchAll(/\?(\d+)/g)].map(([, number]) => Number(number)));
   const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`)
@@ -28,11 +31,13 @@ async function scansOf(sql: string): Promise<string[]> {
   return (
     results
       .map(({ detail }) => detail)
-      // Bound lists, constants, what a recursive query has found, and the one row of a materialised subquery.
+      // Bound lists, constants, what a recursive query has found, what a quota's repositories hold, quotas themselves
+      // (100 at most), and the one row of a materialised subquery.
       .filter(
         (detail) =>
           (/^SCAN/.test(detail) &&
-            !/^SCAN (json_each|listed|freed|over|CONSTANT ROW|repository$)/.test(detail)) ||
+            !/^SCAN (json_each|listed|freed|over|held|quotas|CONSTANT ROW|repository$)/.test(detail) &&
+            !(detail === "SCAN target" && ASKS_OF_ONE.test(sql))) ||
           (FROM_HERE_ON.test(detail) &&
             !/ LIMIT \??\d/.test(sql) &&
             !COUNTS_ALL.test(sql) &&

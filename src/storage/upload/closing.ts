@@ -9,11 +9,15 @@ import { hashObject } from "../objects/hash.ts";
 import { newObjectKey } from "../objects/keys.ts";
 import type { Source } from "../objects/objects.ts";
 import { closeUpload, countAgain, needsCounting } from "../open-uploads.ts";
+import { findOverQuota, type OverQuota } from "../quota-room.ts";
 import type { Stores } from "../stores.ts";
 import { gate } from "./gate.ts";
 import { SMALL } from "./part-buffer.ts";
-import type { CloseOutcome } from "./protocol.ts";
+import type { Chunk, CloseOutcome } from "./protocol.ts";
 import type { Upload } from "./state.ts";
+
+/** When dropping a session is tried again after it failed. Milliseconds. */
+const DISCARD_RETRY = 10 * 60 * 1000;
 
 /**
  * Sends a whole body of known length and digest straight to the store, which verifies it: nothing is hashed here.
@@ -26,6 +30,10 @@ export async function putWhole(
   body: Source,
   length: number,
 ): Promise<CloseOutcome | null> {
+  const exceeded = await beyondQuota(stores, upload, digest, { length, range: null });
+  if (exceeded !== null) return exceeded;
+  // A multipart upload that never got its first part is in the way.
+  if (upload.multipart !== null) await restart(stores, upload);
   const key = newObjectKey("blobs");
   upload.beginPutting(key);
   const outcome = await stores.objects.putVerified(key, body, length, digest);
@@ -35,6 +43,23 @@ export async function putWhole(
   }
   await forgetPut(stores, upload);
   return outcome === "mismatch" ? { kind: "mismatch" } : { kind: "interrupted", offset: 0 };
+}
+
+/**
+ * Whether a quota leaves no room for what a session has, and a chunk more. Within the room that there was when the
+ * session began, nobody asks: the commit decides.
+ * @param digest null when it is not known yet
+ * @param chunk null for none
+ */
+export async function beyondQuota(
+  { db }: Stores,
+  { state: { repository, counted, room, offset } }: Upload,
+  digest: Digest | null,
+  chunk: Pick<Chunk, "length" | "range"> | null,
+): Promise<OverQuota | null> {
+  const total = offset + (chunk?.length ?? chunk?.range?.length ?? 0);
+  if (room === undefined || room === null || total <= room) return null;
+  return findOverQuota(db, { repository, owner: counted?.owner ?? null, digest }, total);
 }
 
 /** After a whole body that did not get through: nothing of it counts. */
@@ -52,7 +77,8 @@ export async function restart(stores: Stores, upload: Upload): Promise<void> {
 
 /**
  * Makes all bytes of the session a blob. Every step can be repeated, and is skipped when it was taken before.
- * After a "mismatch" the session is to be discarded, or opened again; after "unknown" to be discarded.
+ * After a "mismatch" the session is to be discarded, or opened again; after "unknown" and "over-quota" to be
+ * discarded.
  */
 export async function finish(
   stores: Stores,
@@ -75,6 +101,8 @@ async function takeSteps(stores: Stores, upload: Upload, digest: Digest, by: Act
     // 1. Verify, while nothing is stored yet; only the finished object can tell when the hash was lost.
     const known = knownDigest(upload, algorithmOf(digest));
     if (known !== null && known !== digest) return { kind: "mismatch" };
+    const exceeded = await beyondQuota(stores, upload, digest, null);
+    if (exceeded !== null) return exceeded;
     // 2. Make the object.
     const key = await storeObject(stores, upload);
     if (key === null) return { kind: "unknown" };
@@ -113,6 +141,7 @@ async function commit(stores: Stores, upload: Upload, digest: Digest, by: Actor)
   const outcome = await commitBlob(stores, repository, object, by, Date.now());
   // Committed before, with the answer lost; then deleted and collected.
   if (outcome === "doomed") return { kind: "unknown" };
+  if (outcome !== "committed") return outcome;
   upload.commit();
   return { kind: "committed" };
 }
@@ -170,8 +199,22 @@ export async function stayCounted({ db }: Stores, upload: Upload): Promise<void>
   }
 }
 
+/** Drops the session: at once for every client, and its bytes by repeated alarms until the store has let go of them. */
+export async function discard(stores: Stores, storage: DurableObjectStorage, upload: Upload): Promise<void> {
+  upload.beginDiscarding();
+  await storage.setAlarm(Date.now() + DISCARD_RETRY);
+  try {
+    await discardBytes(stores, upload);
+  } catch (error) {
+    log("upload-not-discarded", { error }, "warn");
+    return;
+  }
+  // Together: a state without an alarm would stay for ever.
+  await Promise.all([storage.deleteAlarm(), storage.deleteAll()]);
+}
+
 /** Takes away what the session has put anywhere, unless it has become a blob. Can be repeated. */
-export async function discardBytes(stores: Stores, upload: Upload): Promise<void> {
+async function discardBytes(stores: Stores, upload: Upload): Promise<void> {
   const { phase, objectKey, offset, reopenedFrom, counted } = upload.state;
   if (counted !== null && phase !== "committed") await stores.db.batch([closeUpload(stores.db, counted)]);
   if (reopenedFrom !== null) await stores.objects.delete([reopenedFrom]);

@@ -5,6 +5,7 @@ import type { ByteRange } from "../../oci/range.ts";
 import type { RepositoryName } from "../../oci/reference.ts";
 import type { Actor } from "../audit.ts";
 import type { OpenUpload } from "../open-uploads.ts";
+import type { OverQuota } from "../quota-room.ts";
 
 /** For the body of a request that finds no session any more. Milliseconds. */
 export const DEFAULT_STALL_TIMEOUT = 30_000;
@@ -20,6 +21,8 @@ export interface NewUpload {
   expiresAfter: number;
   /** Silence after which a request body gives way to the next request. Milliseconds. */
   stallTimeout: number;
+  /** What quotas left when it began: only beyond that are they asked again. Null or absent without any. Bytes. */
+  room?: number | null;
 }
 
 /** A request body. */
@@ -62,6 +65,8 @@ export type Refusal =
   | { kind: "wrong-length"; offset: number }
   /** More than the store can hold in one object. The session is gone. */
   | { kind: "too-large" }
+  /** The session is gone. */
+  | OverQuota
   | Unasked;
 
 export type StatusOutcome = { kind: "at"; offset: number } | Unasked;

@@ -26,8 +26,17 @@ import type { RepositoryName } from "../../oci/reference.ts";
 import { Unavailable } from "../retry.ts";
 import { openStores, type Stores } from "../stores.ts";
 import { BodyReader } from "./body-reader.ts";
-import { discardBytes, finish, forgetPut, lostCommit, putWhole, restart, stayCounted } from "./closing.ts";
-import { type End, Intake, type RunningHash } from "./intake.ts";
+import {
+  beyondQuota,
+  discard,
+  finish,
+  forgetPut,
+  lostCommit,
+  putWhole,
+  restart,
+  stayCounted,
+} from "./closing.ts";
+import { type End, Intake, type RunningHash, refusalOf } from "./intake.ts";
 import {
   type AppendOutcome,
   type CancelOutcome,
@@ -44,8 +53,8 @@ import { takeBack } from "./reopening.ts";
 import { Upload } from "./state.ts";
 import { Turns } from "./turns.ts";
 
-/** When dropping a session is tried again after it failed. Milliseconds. */
-const DISCARD_RETRY = 10 * 60 * 1000;
+/** After these a session is dropped. */
+const ENDING: readonly string[] = ["unknown", "over-quota", "too-large"] satisfies CloseOutcome["kind"][];
 
 export class UploadSession extends DurableObject<Env> {
   readonly #stores: Stores = openStores(this.env);
@@ -73,7 +82,8 @@ export class UploadSession extends DurableObject<Env> {
       const { offset } = upload.state;
       if (chunk.range !== null && chunk.range.offset !== offset) return { kind: "out-of-order", offset };
       upload.becomeChunked();
-      return (await this.#receive(upload, chunk, body)) ?? { kind: "accepted", offset: upload.state.offset };
+      const refused = await this.#receive(upload, chunk, body, null);
+      return refused ?? { kind: "accepted", offset: upload.state.offset };
     });
   }
 
@@ -88,7 +98,7 @@ export class UploadSession extends DurableObject<Env> {
           : lost;
       const outcome = taken ?? (await finish(this.#stores, upload, digest, by));
       if (outcome.kind === "mismatch") await this.#afterMismatch(upload);
-      else if (outcome.kind === "unknown") await this.#discard(upload);
+      else if (ENDING.includes(outcome.kind)) await this.#discard(upload);
       return outcome;
     });
   }
@@ -191,22 +201,24 @@ export class UploadSession extends DurableObject<Env> {
     }
     const { length } = chunk;
     if (upload.state.offset === 0 && length !== null && length <= this.#stores.objects.maxPut) {
-      // A multipart upload that never got its first part is in the way.
-      if (upload.multipart !== null) await restart(this.#stores, upload);
       return putWhole(this.#stores, upload, digest, body, length);
     }
-    const refused = await this.#receive(upload, chunk, body);
+    const refused = await this.#receive(upload, chunk, body, digest);
     if (refused === null && length === null) upload.mayBeCut();
     return refused;
   }
 
-  /** @returns null when the body was taken in to its end */
-  async #receive(upload: Upload, chunk: Chunk, body: BodyReader): Promise<Refusal | null> {
-    const end = await this.#takeIn(upload, chunk, body);
-    if (end === "complete") return null;
-    if (end !== "too-large" && end !== "lost") return { kind: end, offset: upload.state.offset };
-    await this.#discard(upload);
-    return { kind: end === "lost" ? "unknown" : end };
+  /** @param digest null when it is not known yet @returns null when the body was taken in to its end */
+  async #receive(
+    upload: Upload,
+    chunk: Chunk,
+    body: BodyReader,
+    digest: Digest | null,
+  ): Promise<Refusal | null> {
+    const exceeded = await beyondQuota(this.#stores, upload, digest, chunk);
+    const refused = exceeded ?? refusalOf(await this.#takeIn(upload, chunk, body), upload);
+    if (refused !== null && ENDING.includes(refused.kind)) await this.#discard(upload);
+    return refused;
   }
 
   async #takeIn(upload: Upload, chunk: Pick<Chunk, "length" | "range">, body: BodyReader): Promise<End> {
@@ -232,18 +244,8 @@ export class UploadSession extends DurableObject<Env> {
     if (lost) await this.#discard(upload);
   }
 
-  /** Drops the session: at once for every client, and its bytes by repeated alarms until the store has let go of them. */
   async #discard(upload: Upload): Promise<void> {
-    upload.beginDiscarding();
     this.#running = null;
-    await this.ctx.storage.setAlarm(Date.now() + DISCARD_RETRY);
-    try {
-      await discardBytes(this.#stores, upload);
-    } catch (error) {
-      log("upload-not-discarded", { error }, "warn");
-      return;
-    }
-    // Together: a state without an alarm would stay for ever.
-    await Promise.all([this.ctx.storage.deleteAlarm(), this.ctx.storage.deleteAll()]);
+    await discard(this.#stores, this.ctx.storage, upload);
   }
 }
