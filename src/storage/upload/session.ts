@@ -137,11 +137,8 @@ export class UploadSession extends DurableObject<Env> {
     return this.#turns.take(async () => {
       const upload = this.#load(repository, closing);
       const body = chunk && new BodyReader(chunk.body);
-      const unwatch = body?.giveWay(
-        upload?.state.stallTimeout ?? DEFAULT_STALL_TIMEOUT,
-        1,
-        () => this.#turns.crowded,
-      );
+      const timeout = upload?.state.stallTimeout ?? DEFAULT_STALL_TIMEOUT;
+      const unwatch = body?.giveWay(timeout, 1, () => this.#turns.crowded);
       try {
         return upload === null ? { kind: "unknown" } : await this.#attempt(upload, () => work(upload, body));
       } finally {
