@@ -6,9 +6,12 @@
 
 import process from "node:process";
 import { unstable_startWorker as startWorker } from "wrangler";
-import { CONFIG, type DevServerSettings, STATE } from "./wrangler.ts";
+import { prepareState } from "./local-state.ts";
+import { CONFIG, type DevServerMessage, type DevServerSettings, type FirstUser, STATE } from "./wrangler.ts";
 
 const { host, port, vars, tls, entry }: DevServerSettings = JSON.parse(process.argv[2] ?? "");
+
+const first = await prepare();
 
 const server = startWorker({
   config: CONFIG,
@@ -43,10 +46,23 @@ try {
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
     process.removeAllListeners(signal).on(signal, () => end(0));
   }
-  process.send?.("ready");
+  say({ kind: "ready", first });
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   await end(1);
+}
+
+function say(message: DevServerMessage): void {
+  process.send?.(message);
+}
+
+async function prepare(): Promise<FirstUser | null> {
+  try {
+    return await prepareState();
+  } catch (error) {
+    say({ kind: "unprepared", message: (error as Error).message });
+    process.exit(1);
+  }
 }
 
 async function end(code: number): Promise<void> {

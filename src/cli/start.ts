@@ -1,16 +1,12 @@
 /** `npm start`: the registry on this machine, on loopback, with its state on local disk. */
 
-import { randomBytes } from "node:crypto";
-import { chmod, mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import process from "node:process";
 import { Command, Option } from "commander";
 import { badInput } from "./failure.ts";
 import { runProgram } from "./program.ts";
 import { onSignals } from "./signals.ts";
-import { hashPassword } from "./user-entries.ts";
-import { UserStore } from "./user-store.ts";
-import { runWrangler, STATE, startDevServer } from "./wrangler.ts";
+import { type DevServerMessage, type FirstUser, startDevServer } from "./wrangler.ts";
 
 const HOST = "127.0.0.1";
 
@@ -31,11 +27,6 @@ interface Options {
 }
 
 const port = parsePort(process.env.PORT ?? "5000");
-
-interface FirstUser {
-  user: string;
-  password: string;
-}
 
 function parsePort(text: string): number {
   const number = Number(text);
@@ -61,26 +52,7 @@ function assertFree(port: number): Promise<void> {
   });
 }
 
-/** Applies migrations, and makes the first user. @returns null when there are users already */
-async function prepare(): Promise<FirstUser | null> {
-  try {
-    // Password hashes and everybody's images: for no other user of this machine.
-    await mkdir(STATE, { recursive: true, mode: 0o700 });
-    await chmod(STATE, 0o700);
-    const users = UserStore.local();
-    // One after the other: on new state, two of them lock each other out.
-    await runWrangler(["d1", "migrations", "apply", "DB", "--local", "--persist-to", STATE]);
-    if ((await users.list()).length > 0) return null;
-    // A test, or a container that is started unattended, may want to know it beforehand.
-    const password = process.env.BERTH_ADMIN_PASSWORD ?? randomBytes(12).toString("base64url");
-    await users.put(new Map([["admin", await hashPassword(password)]]));
-    return { user: "admin", password };
-  } catch (error) {
-    return fail(`The local state could not be prepared:\n${(error as Error).message}`);
-  }
-}
-
-function serve(first: FirstUser | null, options: Options): void {
+function serve(options: Options): void {
   const { localProtocol, httpsKeyPath, httpsCertPath } = options;
   const tls = localProtocol === "https" ? { key: httpsKeyPath, certificate: httpsCertPath } : null;
   const child = startDevServer({
@@ -100,9 +72,10 @@ function serve(first: FirstUser | null, options: Options): void {
     stream?.setEncoding("utf8");
     stream?.on("data", (data: string) => log.push(data));
   }
-  child.once("message", () => {
+  child.once("message", (said: DevServerMessage) => {
+    if (said.kind === "unprepared") fail(`The local state could not be prepared:\n${said.message}`);
     log.begin();
-    greet(first);
+    greet(said.first);
   });
   child.once("close", (code) => {
     log.flush();
@@ -183,7 +156,7 @@ async function run(options: Options): Promise<void> {
   // What is wrong is said before anything is changed.
   varsOf(options);
   await assertFree(port);
-  serve(await prepare(), options);
+  serve(options);
 }
 
 await runProgram(

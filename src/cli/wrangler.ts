@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { stripVTControlCharacters } from "node:util";
 
-const ROOT = resolve(import.meta.dirname, "../..");
+export const ROOT = resolve(import.meta.dirname, "../..");
 
 export const CONFIG = `${ROOT}/wrangler.toml`;
 
@@ -26,6 +26,17 @@ const QUIET = {
   CI: "true",
 };
 
+/** Whom `npm start` makes where there are no users. */
+export interface FirstUser {
+  user: string;
+  password: string;
+}
+
+/** What dev-server.ts says. `first`: null where there were users already. */
+export type DevServerMessage =
+  | { kind: "ready"; first: FirstUser | null }
+  | { kind: "unprepared"; message: string };
+
 /** What dev-server.ts is told, as JSON in its first argument. */
 export interface DevServerSettings {
   host: string;
@@ -38,7 +49,7 @@ export interface DevServerSettings {
   entry: string | undefined;
 }
 
-/** Starts dev-server.ts with its output in pipes, and a message when it serves. */
+/** Starts dev-server.ts with its output in pipes. It says a {@link DevServerMessage}. */
 export function startDevServer(settings: DevServerSettings): ChildProcess {
   const path = resolve(import.meta.dirname, "dev-server.ts");
   return spawn(process.execPath, [path, JSON.stringify(settings)], {
