@@ -31,7 +31,7 @@ interface Raised {
 }
 
 /** About 310 ms a check. Above it one stalls all requests of an isolate, and tells by its time that the user exists. */
-export const MAX_COST = 12;
+const MAX_COST = 12;
 
 const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 

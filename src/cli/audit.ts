@@ -15,9 +15,10 @@ Examples:
   $ npm run audit -- --action delete-tag --registry https://registry.example.com
 
 The newest come first. Actions are push-manifest, move-tag, delete-tag,
-delete-manifest, push-blob, mount-blob, delete-blob, create-token, revoke-token,
-revoke-tokens, set-policy, remove-policy, set-quota, remove-quota, log-in (only
-what failed) and collect.
+delete-manifest, push-blob, mount-blob, delete-blob, set-policy, remove-policy,
+set-quota, remove-quota, create-token, revoke-token, revoke-tokens, add-user,
+change-password, grant-rights, remove-user, set-rule, remove-rule, rotate-key,
+log-in (only what failed) and collect.
 `;
 
 interface Options extends AdminOptions {
@@ -111,7 +112,7 @@ async function print(line: string): Promise<void> {
 /** For people. */
 function describe(event: Event): string {
   const { at, actor, credential, address, userAgent, action, outcome } = event;
-  const who = [actor ?? "nobody", credential?.startsWith("token ") ? "by token" : ""].join(" ").trim();
+  const who = [actor ?? "nobody", howOf(credential)].join(" ").trim();
   const from = [address, userAgent].filter((part) => part !== null).join(" ");
   const what = [
     action + (outcome === "done" || outcome === "complete" ? "" : ` (${outcome})`),
@@ -122,6 +123,12 @@ function describe(event: Event): string {
     .filter((part) => part !== "")
     .map((part) => part.replace(CONTROL, "?"))
     .join("  ");
+}
+
+/** What the actor's name alone would hide: another one of this name may be meant. */
+function howOf(credential: string | null): string {
+  if (credential === "command line") return "at the command line";
+  return credential?.startsWith("token ") ? "by token" : "";
 }
 
 function subjectOf({ repository, reference }: Event): string {

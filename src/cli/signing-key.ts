@@ -1,7 +1,6 @@
 /** `npm run user -- rotate-key`: another key for the tokens that the registry signs. */
 
-import { wrangler } from "./user-store.ts";
-import { STATE } from "./wrangler.ts";
+import { executeNoted } from "./user-events.ts";
 
 /** The database makes it: on no command line, and in no file. */
 const ADD =
@@ -15,10 +14,10 @@ export interface Rotation {
 
 /** @throws Failure */
 export async function rotateKey({ remote = false, now = false }: Rotation): Promise<void> {
-  const where = remote ? ["--remote"] : ["--local", "--persist-to", STATE];
   const kept = now ? 0 : 1;
   const forget = `DELETE FROM signing_keys WHERE id < (SELECT max(id) FROM signing_keys) - ${kept}`;
-  await wrangler(["d1", "execute", "DB", ...where, "--yes", "--command", `${ADD}; ${forget}`]);
+  const event = { action: "rotate-key", reference: null, detail: { now } } as const;
+  await executeNoted(remote, event, [ADD, forget]);
   console.log("Tokens are signed with a new key, everywhere within a minute.");
   if (now) console.log("All that were given before have ended: clients get new ones by themselves.");
   else console.log("Those that were given before stay good until they expire, in an hour at most.");

@@ -20,6 +20,7 @@ import {
   type Rights,
   readHtpasswd,
 } from "./user-entries.ts";
+import { noteUserEvents, type UserEvent } from "./user-events.ts";
 import { UserStore } from "./user-store.ts";
 
 const HELP = `
@@ -86,6 +87,11 @@ function open({ remote }: Options): UserStore {
   return remote ? UserStore.remote() : UserStore.local();
 }
 
+/** Before it is done. @throws Failure: then it must not be */
+function note({ remote = false }: Options, ...events: UserEvent[]): Promise<void> {
+  return noteUserEvents(remote, events);
+}
+
 /** What the options name; null when they name none. @throws Failure */
 function namedGrant({ repositories, actions }: Options): Grant | null {
   if (!repositories !== !actions) throw badInput("--repositories and --actions go together.");
@@ -98,6 +104,7 @@ async function add(name: string, options: Options): Promise<void> {
   if ((await store.get(checkName(name))) !== null) throw badInput(`${name} exists: use passwd or grant.`);
   const hash = await hashPassword(await readPassword(`Password for ${name}: `), options.weak);
   const entry = format(hash, rights);
+  await note(options, { action: "add-user", reference: name, detail: rights });
   await store.put(new Map([[name, entry]]));
   console.log(`${name} may ${describeRights(entry)}.`);
 }
@@ -106,6 +113,7 @@ async function changePassword(name: string, options: Options): Promise<void> {
   const store = open(options);
   const { rights } = await existing(store, name);
   const hash = await hashPassword(await readPassword(`New password for ${name}: `), options.weak);
+  await note(options, { action: "change-password", reference: name, detail: null });
   await store.put(new Map([[name, format(hash, rights)]]));
   console.log(`${name} has a new password.`);
 }
@@ -113,6 +121,7 @@ async function changePassword(name: string, options: Options): Promise<void> {
 async function remove(name: string, options: Options): Promise<void> {
   const store = open(options);
   if ((await store.get(checkName(name))) === null) throw badInput(`There is no user ${name}.`);
+  await note(options, { action: "remove-user", reference: name, detail: null });
   // First, or the tokens would live again with another user of this name.
   await store.put(new Map([[`revoked/${name}`, String(Date.now())]]));
   await store.remove(name);
@@ -137,10 +146,9 @@ async function grant(name: string, options: Options): Promise<void> {
   const store = open(options);
   const { hash, rights } = await existing(store, name);
   if (rights === null) throw badInput(`${name} may do everything already.`);
-  const entry = format(hash, {
-    access: [...rights.access, ...(added === null ? [] : [added])],
-    admin: rights.admin || admin,
-  });
+  const access = added === null ? [] : [added];
+  const entry = format(hash, { access: [...rights.access, ...access], admin: rights.admin || admin });
+  await note(options, { action: "grant-rights", reference: name, detail: { access, admin } });
   await store.put(new Map([[name, entry]]));
   console.log(`${name} may ${describeRights(entry)}.`);
 }
@@ -148,7 +156,8 @@ async function grant(name: string, options: Options): Promise<void> {
 async function rules(options: Options & { check?: string; import?: string }): Promise<void> {
   if ((options.check === undefined) === (options.import === undefined))
     throw badInput("Say either --check FILE or --import FILE.");
-  if (options.import !== undefined) return importRules(open(options), options.import);
+  if (options.import !== undefined)
+    return importRules(open(options), options.import, options.remote ?? false);
   const { size } = await readRules(options.check as string);
   console.log(`${options.check}: ${size} rules, all of them well-formed.`);
 }
@@ -166,13 +175,19 @@ async function importFile(file: string, options: Options): Promise<void> {
   const store = open(options);
   const usual: Rights = { access: [EVERYWHERE], admin: options.admin ?? false };
   const entries = new Map<string, string>();
+  const events: UserEvent[] = [];
   for (const [name, { hash, line }] of users) {
     const entry = await store.get(name);
     const before = entry === null ? { rights: usual } : parse(entry);
     // Rights that a user has been given stay. Of a malformed entry nobody knows which: it stays locked.
     if (before === null) refused.push({ line, reason: `the entry of ${name} is malformed: remove it first` });
-    else entries.set(name, format(hash, before.rights));
+    else {
+      entries.set(name, format(hash, before.rights));
+      if (entry === null) events.push({ action: "add-user", reference: name, detail: usual });
+      else events.push({ action: "change-password", reference: name, detail: null });
+    }
   }
+  await note(options, ...events);
   if (entries.size > 0) await store.put(entries);
   for (const [name, entry] of entries) console.log(`${name}: taken, may ${describeRights(entry)}`);
   for (const { line, reason } of refused) console.error(`line ${line}: not taken, ${reason}`);

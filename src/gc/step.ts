@@ -38,7 +38,7 @@ export interface Plan {
 }
 
 /** Another run has taken over: this one must take nothing more. */
-export class LeaseLost extends Error {
+class LeaseLost extends Error {
   override name = "LeaseLost";
   override message = "the lease has expired, and another run has taken over";
 }

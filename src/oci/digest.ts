@@ -12,7 +12,7 @@ const HEX_LENGTH = { sha256: 64, sha512: 128 } as const;
 
 export type Algorithm = keyof typeof HEX_LENGTH;
 
-export function isAlgorithm(text: string): text is Algorithm {
+function isAlgorithm(text: string): text is Algorithm {
   return Object.hasOwn(HEX_LENGTH, text);
 }
 

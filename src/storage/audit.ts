@@ -15,7 +15,7 @@ export interface Actor {
   request: string;
   /** A user's, or the one that somebody has elsewhere; null for nobody who is known. */
   name: string | null;
-  /** "password", "token" with a machine token's id, "oidc"; null without any. */
+  /** "password", "token" with a machine token's id, "oidc"; null without any. What cli/user-events.ts writes has "command line". */
   credential: string | null;
   /** The network address; null where nobody asked from one. */
   address: string | null;

@@ -99,11 +99,12 @@ test("a removed user leaves a mark, so that tokens do not live again with anothe
 });
 
 describe("rotate-key", () => {
-  async function keys(): Promise<{ id: number; secret: string }[]> {
-    const query = "SELECT id, secret FROM signing_keys ORDER BY id";
-    const { stdout } = await wrangler("d1", "execute", "DB", "--json", "--command", query);
+  async function query(sql: string) {
+    const { stdout } = await wrangler("d1", "execute", "DB", "--json", "--command", sql);
     return JSON.parse(stdout)[0].results;
   }
+  const keys = (): Promise<{ id: number; secret: string }[]> =>
+    query("SELECT id, secret FROM signing_keys ORDER BY id");
 
   test("adds a key and keeps the one before, unless it is to end at once", async () => {
     await wrangler("d1", "migrations", "apply", "DB");
@@ -116,5 +117,16 @@ describe("rotate-key", () => {
     const [only, ...others] = await keys();
     expect([only?.id, others]).toEqual([4, []]);
     expect(stdout + stderr).not.toContain(only?.secret);
+    expect(await query("SELECT action, detail FROM audit_events ORDER BY at")).toEqual(
+      [false, false, false, true].map((now) => ({ action: "rotate-key", detail: JSON.stringify({ now }) })),
+    );
+  });
+
+  test("makes one key where the database has no trail yet, and says that it is not told of", async () => {
+    await query("DROP TABLE audit_events");
+    const before = await keys();
+    const { code, stderr } = await user("rotate-key");
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^The audit trail does not tell of it: /)]);
+    expect(await keys()).toHaveLength(before.length + 1);
   });
 });

@@ -1,7 +1,7 @@
 /** `npm run user`, with the real wrangler: on local state, and on a stand-in for Cloudflare's API. */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Cloudflare } from "./support/cloudflare.ts";
@@ -23,7 +23,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 describe("a user of the deployed registry", () => {
   let cloudflare: Cloudflare;
   beforeEach(async () => {
-    cloudflare = (await Cloudflare.listen()).deployed();
+    cloudflare = (await Cloudflare.listen()).deployed().migrated();
   });
   afterEach(() => cloudflare.close());
   const user = (args: string[], input = ""): Promise<Ending> =>
@@ -101,6 +101,128 @@ describe("a user of the deployed registry", () => {
       expect.stringMatching(/^user: wrangler kv key get failed: .* - 500: /),
     ]);
     expect(cloudflare.values.get("bob")).toBe(LIMITED);
+  });
+});
+
+describe("a change of the deployed registry's users", () => {
+  const TEAM = { repositories: ["team/**"], actions: ["pull"] };
+  let cloudflare: Cloudflare;
+  beforeEach(async () => {
+    cloudflare = (await Cloudflare.listen()).deployed();
+  });
+  afterEach(() => cloudflare.close());
+  const user = (args: string[], input = ""): Promise<Ending> =>
+    runScript("user.ts", [...args, "--remote"], { input, env: cloudflare.env });
+
+  function events(): Record<string, unknown>[] {
+    const rows = cloudflare.database?.prepare("SELECT * FROM audit_events ORDER BY at, id").all() ?? [];
+    return rows.map((row) => ({ ...row }));
+  }
+
+  test("is in the audit trail, with who made it where, and no hash", async () => {
+    cloudflare.migrated().values.set("bob", LIMITED);
+    const hash = `$2y$05$${"a".repeat(53)}`;
+    const file = join(folder, "users");
+    writeFileSync(file, `bob:${hash}\nnew:${hash}\nnot a name:${hash}\n`);
+    const before = Date.now();
+    await user(["add", "alice", "--repositories", "team/**", "--actions", "pull"], "a password");
+    await user(["grant", "alice", "--admin"]);
+    await user(["passwd", "alice"], "another password");
+    await user(["import", file]);
+    await user(["remove", "bob"]);
+    expect(
+      events().map(({ action, reference, detail }) => [action, reference, JSON.parse(String(detail))]),
+    ).toEqual([
+      ["add-user", "alice", { access: [TEAM], admin: false }],
+      ["grant-rights", "alice", { access: [], admin: true }],
+      ["change-password", "alice", null],
+      [
+        "add-user",
+        "new",
+        { access: [{ repositories: ["**"], actions: ["pull", "push", "delete"] }], admin: false },
+      ],
+      ["change-password", "bob", null],
+      ["remove-user", "bob", null],
+    ]);
+    for (const event of events()) {
+      expect(event).toMatchObject({
+        actor: userInfo().username,
+        credential: "command line",
+        outcome: "done",
+      });
+      expect(event).toMatchObject({ user_agent: `npm run user on ${hostname()}`, repository: null });
+      expect(event.at).toBeGreaterThanOrEqual(before);
+    }
+    expect(JSON.stringify(events())).not.toContain("$2");
+  });
+
+  test("is told of before it is made, so that none is made without", async () => {
+    cloudflare.migrated();
+    await user(["add", "bob"], "a password");
+    const [told, made] = ["/query", "/bulk"].map((end) =>
+      cloudflare.log.findIndex((line) => line.endsWith(end)),
+    );
+    expect(told).toBeGreaterThan(-1);
+    expect(told).toBeLessThan(made as number);
+    cloudflare.refused.push(/\/d1\//);
+    const { code, stderr } = await user(["remove", "bob"]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^user: The audit trail cannot be written, so nothing is changed: /),
+    ]);
+    expect([cloudflare.values.has("bob"), cloudflare.values.has("revoked/bob")]).toEqual([true, false]);
+  });
+
+  test("that is refused is not in it", async () => {
+    cloudflare.migrated().values.set("bob", LIMITED);
+    for (const args of [
+      ["add", "bob"],
+      ["passwd", "nobody"],
+      ["remove", "nobody"],
+      ["add", "weak"],
+    ])
+      expect((await user(args, "short")).code).toBe(2);
+    expect(events()).toEqual([]);
+  });
+
+  test("by a file of many long rules is told of rule by rule, in as many statements as it takes", async () => {
+    cloudflare.migrated();
+    cloudflare.listed = ["rule/old"];
+    const rule = (patterns: number) => ({
+      issuer: "https://token.actions.githubusercontent.com",
+      claims: { sub: "repo:acme/app:ref:refs/heads/main" },
+      access: [{ repositories: Array(patterns).fill("acme/**"), actions: ["pull"] }],
+    });
+    const rules = {
+      a: rule(900),
+      b: rule(900),
+      c: rule(900),
+      d: rule(900),
+      endless: rule(1100),
+      it: rule(1),
+    };
+    const file = join(folder, "rules.json");
+    writeFileSync(file, JSON.stringify(rules));
+    expect((await user(["rules", "--import", file])).code).toBe(0);
+    const told = Object.fromEntries(
+      events().map(({ action, reference, detail }) => [`${action} ${reference}`, JSON.parse(String(detail))]),
+    );
+    const { endless, ...others } = rules;
+    expect(told).toEqual({
+      ...Object.fromEntries(Object.entries(others).map(([name, each]) => [`set-rule ${name}`, each])),
+      "set-rule endless": { characters: JSON.stringify(endless).length },
+      "remove-rule old": null,
+    });
+    expect(cloudflare.log.filter((line) => line.endsWith("/query"))).toHaveLength(2);
+  });
+
+  test("is made, and says so, where the database has no trail yet", async () => {
+    expect(await user(["add", "bob"], "a password")).toMatchObject({
+      code: 0,
+      stderr:
+        "The audit trail does not tell of it: the database has none before npm run deploy has migrated it.\n",
+    });
+    expect(cloudflare.values.has("bob")).toBe(true);
   });
 });
 

@@ -7,9 +7,12 @@ import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type RunningIssuer, startIssuer } from "../support/issuer.ts";
 import { attempt, type Result, run } from "./support/command.ts";
 import { Containerd } from "./support/containerd.ts";
+import { ContainerTools } from "./support/containers.ts";
+import { BERTH } from "./support/edge.ts";
+import { createBuildContext } from "./support/image.ts";
 import { AUTHORIZATION, send } from "./support/login.ts";
 import { faultsIn, type Registry, ROOT, startRegistry } from "./support/registry.ts";
-import { image, workspace } from "./support/shared.ts";
+import { docker as daemon, workspace } from "./support/shared.ts";
 
 const dockerSocket = inject("dockerSocket");
 const SUB = "repo:team/app:ref:refs/heads/main";
@@ -20,9 +23,16 @@ const MODES = [
   ["tokens", ["PUBLIC_REPOSITORIES:library/**"]],
 ] as const;
 
+/** How clients tell of a 403; a HEAD has no body that says more. */
+const FORBIDDEN = /denied|403/i;
+
+/** Small, as it goes through every client under every credential. */
+const IMAGE = "token-fixture";
+
 let issuer: RunningIssuer;
 beforeAll(async () => {
   issuer = await startIssuer();
+  await daemon.build(createBuildContext(workspace, 1024 ** 2).directory, IMAGE);
 });
 afterAll(() => issuer.close());
 
@@ -86,8 +96,7 @@ describe.each(MODES)("where the registry asks for %s", (_, variables) => {
     writeFileSync(rules, JSON.stringify({ main: rule }));
     const state = { BERTH_STATE: registry.state };
     await run("sh", ["-c", `npm run --silent user -- rules --import ${rules}`], { cwd: ROOT, env: state });
-    for (const name of ["team/app:1", "other/app:1"])
-      await docker("tag", image.name, `${registry.host}/${name}`);
+    for (const name of ["team/app:1", "other/app:1"]) await docker("tag", IMAGE, `${registry.host}/${name}`);
   });
   afterAll(async () => {
     expect(faultsIn(registry.service.log)).toEqual([]);
@@ -112,15 +121,73 @@ describe.each(MODES)("where the registry asks for %s", (_, variables) => {
     },
   );
 
-  it("skopeo and containerd take the same credentials", async () => {
-    const containerd = new Containerd(workspace);
-    await containerd.ready();
-    for (const credentials of [`admin:${machineToken}`, `oidc:${await exchange()}`]) {
-      expect((await inspect(credentials)).code).toBe(0);
-      const pull = ["images", "pull", "--plain-http", "--user", credentials, `${registry.host}/team/app:1`];
-      expect(await containerd.ctr("auth", ...pull)).toContain("done");
-    }
-    await containerd.service.stop();
+  describe.each([
+    ["a machine token", "admin", async () => machineToken],
+    ["the token that CI is given", "oidc", exchange],
+  ])("with %s as its password", (_what, user, makePassword) => {
+    const tools = new ContainerTools(workspace, false);
+    const target = (name: string) => `${registry.host}/${name}:1`;
+    let password = "";
+    let credentials = "";
+    beforeAll(async () => {
+      password = await makePassword();
+      credentials = `${user}:${password}`;
+    });
+
+    it("podman logs in, pushes and pulls what it opens, and nothing else", async () => {
+      const insecure = "--tls-verify=false";
+      await tools.podman("login", insecure, "-u", user, "-p", password, registry.host);
+      await tools.podman("pull", insecure, target("team/app"));
+      const digest = await tools.push("podman", target("team/app"), target("team/podman"));
+      await tools.podman("rmi", "--all", "--force");
+      await tools.podman("pull", insecure, `${registry.host}/team/podman@${digest}`);
+      await tools.podman("tag", `${registry.host}/team/podman@${digest}`, target("other/app"));
+      await expect(tools.podman("push", insecure, target("other/app"))).rejects.toThrow(FORBIDDEN);
+      await tools.podman("logout", registry.host);
+    });
+
+    it("skopeo copies what it opens, and nothing else", async () => {
+      const copy = (to: string) =>
+        tools.copy(
+          `docker://${target("team/app")}`,
+          `docker://${target(to)}`,
+          ...["--src-creds", credentials, "--dest-creds", credentials],
+        );
+      expect(await copy("team/skopeo")).toMatch(/^sha256:/);
+      await expect(copy("other/skopeo")).rejects.toThrow(FORBIDDEN);
+    });
+
+    it("containerd pulls and pushes what it opens, and nothing else", async () => {
+      const containerd = new Containerd(workspace);
+      await containerd.ready();
+      const images = (verb: string, name: string) =>
+        containerd.ctr("auth", "images", verb, "--plain-http", "--user", credentials, target(name));
+      expect(await images("pull", "team/app")).toContain("done");
+      for (const name of ["team/containerd", "other/app"])
+        await containerd.ctr("auth", "images", "tag", target("team/app"), target(name));
+      await images("push", "team/containerd");
+      await expect(images("push", "other/app")).rejects.toThrow(FORBIDDEN);
+      await containerd.service.stop();
+    });
+
+    it("berth push brings what it opens, and nothing else", async () => {
+      const folder = mkdtempSync(join(workspace, "berth-"));
+      writeFileSync(join(folder, "password"), password);
+      const layout = join(folder, "layout");
+      const source = `docker://${target("team/app")}`;
+      const digest = await tools.copy(source, `oci:${layout}:1`, "--src-creds", credentials);
+      const push = (name: string) => {
+        const command = `${process.execPath} ${BERTH} push ${layout} ${target(name)}`;
+        const login = `--username ${user} --password-stdin < ${folder}/password`;
+        const env = { DOCKER_CONFIG: folder, XDG_CACHE_HOME: join(folder, "cache") };
+        return attempt("sh", ["-c", `${command} ${login}`], { env });
+      };
+      expect(await push("team/berth")).toMatchObject({
+        code: 0,
+        stdout: `${target("team/berth")}@${digest}\n`,
+      });
+      expect(await push("other/app")).toMatchObject({ code: 1, stderr: expect.stringMatching(FORBIDDEN) });
+    });
   });
 
   it("what is revoked is refused at once, and what is made up too", async () => {

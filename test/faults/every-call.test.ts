@@ -1,6 +1,7 @@
 /**
- * Every call of the database, the bucket and the upload sessions fails: each once, and each until the registry gives
- * up; before it is made, and after it was made with its answer lost. Which calls there are is recorded, not listed.
+ * Every call of the database, the bucket and the upload sessions fails: each once, all others working; all of them
+ * once, in the same play; and each until the registry gives up. Before it is made, and after it was made with its
+ * answer lost. Which calls there are is recorded, not listed.
  */
 
 import { env } from "cloudflare:workers";
@@ -36,7 +37,7 @@ const met = new Set<string>();
 /** Null: nothing fails. */
 type Fault =
   | { kind: "each call fails once"; when: "before" | "after" }
-  | { kind: "one call fails for ever"; when: "before" | "after"; index: number }
+  | { kind: "one call fails once" | "one call fails for ever"; when: "before" | "after"; index: number }
   | null;
 
 let plays = 0;
@@ -51,7 +52,7 @@ function begin(fault: Fault): Call[] {
   if (fault === null) return recordCalls();
   return fault.kind === "each call fails once"
     ? breakEveryCall(fault.when)
-    : breakCall(fault.index, fault.when, true);
+    : breakCall(fault.index, fault.when, fault.kind === "one call fails for ever");
 }
 
 /** Plays a scenario with a fault in it, or without one. */
@@ -127,20 +128,35 @@ async function settle(): Promise<void> {
   expect(await objectKeys()).toEqual(rows.results.map(({ object_key }) => object_key).sort());
 }
 
-/** As many as the rehearsal had calls, and each once more for all of them. */
-function faultsFor(calls: Call[]): Fault[] {
+/** Of each call that the rehearsal had, and of all of them together. */
+function faultsFor(calls: Call[], dear: boolean): Fault[] {
+  const all = calls.map((_, index) => index);
+  const alone = dear ? all.filter((index) => firstLike(calls, index) === index) : all;
   return (["before", "after"] as const).flatMap((when): Fault[] => [
     { kind: "each call fails once", when },
-    ...calls.map((_, index): Fault => ({ kind: "one call fails for ever", when, index })),
+    ...alone.map((index): Fault => ({ kind: "one call fails once", when, index })),
+    ...all.map((index): Fault => ({ kind: "one call fails for ever", when, index })),
   ]);
+}
+
+function firstLike(calls: Call[], index: number): number {
+  const identities = calls.map(({ name, statements }) => [name, ...statements].join("\n"));
+  return identities.indexOf(identities[index] ?? "");
+}
+
+/** How many answers of 503 the client may see. A body is gone with the call that carries it: only the client can send it again. */
+function mostRefusals(fault: Fault, calls: Call[]): number {
+  if (fault?.kind === "one call fails once") return calls[fault.index]?.carriesBody ? 1 : 0;
+  if (fault?.kind === "each call fails once") return calls.filter(({ carriesBody }) => carriesBody).length;
+  return Number.POSITIVE_INFINITY;
 }
 
 function nameOf(fault: Fault, calls: Call[]): string {
   if (fault === null) return "nothing fails";
   const { kind, when } = fault;
-  return kind === "each call fails once"
-    ? `${kind} ${when}`
-    : `${calls[fault.index]?.name} ${fault.index} ${when}`;
+  if (kind === "each call fails once") return `${kind} ${when}`;
+  const { name, statements } = calls[fault.index] as Call;
+  return `${kind} ${when}: ${fault.index} ${name} ${statements.join("; ").slice(0, 100)}`;
 }
 
 describe("every call fails, and nothing is lost", () => {
@@ -149,16 +165,14 @@ describe("every call fails, and nothing is lost", () => {
     const rehearsal = await play(scenario, null, shared);
     expect([rehearsal.client.complaints, rehearsal.client.refusals]).toEqual([[], 0]);
     expect(rehearsal.calls.length).toBeGreaterThan(0);
-    // A body is gone with the call that carries it: only the client can send it again.
-    const bodies = rehearsal.calls.filter(({ carriesBody }) => carriesBody).length;
     const held = await hold(rehearsal.kept);
     const complaints: string[] = [];
-    for (const fault of faultsFor(rehearsal.calls)) {
+    for (const fault of faultsFor(rehearsal.calls, scenario.dear === true)) {
       const what = nameOf(fault, rehearsal.calls);
       try {
         const { calls, kept, client } = await play(scenario, fault, shared);
         note(calls);
-        if (fault?.kind === "each call fails once" && client.refusals > bodies) client.complain("it is seen");
+        if (client.refusals > mostRefusals(fault, rehearsal.calls)) client.complain("it is seen");
         for (const why of [...client.complaints, ...(await missing(kept))])
           complaints.push(`${what}: ${why}`);
         held.push(...(await hold(kept)));

@@ -177,6 +177,25 @@ describe("untagged manifests", () => {
     expect([await has("a", old), await has("a", "latest")]).toEqual([false, true]);
   });
 
+  test("a tag holds its manifest, and so does the mark that leads to garbage: either alone is enough", async () => {
+    setVariables({ UNTAGGED_MANIFESTS: "7d" });
+    const [tagged, marked] = [
+      await pushImage("a", "latest", "config", []),
+      await pushImage("a", null, "other", []),
+    ];
+    await age(100);
+    const mark = (digest: string, held: 0 | 1) =>
+      env.DB.prepare("UPDATE manifests SET held = ?2 WHERE digest = ?1").bind(digest, held).run();
+    await mark(tagged, 0);
+    await mark(marked, 1);
+    expect(await collected()).toEqual({});
+    await mark(tagged, 1);
+    expect([await has("a", tagged), await has("a", marked)]).toEqual([true, true]);
+    await age(100);
+    await mark(marked, 0);
+    expect(await collected()).toEqual({ manifests: 1 });
+  });
+
   test("whose tag was deleted long after the push count from then on", async () => {
     setVariables({ UNTAGGED_MANIFESTS: "7d" });
     await pushImage("a", "latest", "config", []);

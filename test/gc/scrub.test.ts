@@ -238,6 +238,7 @@ describe("a large manifest, which is an object", () => {
       ],
       damaged: [{ repository: "a", digest, tags: ["large"], missing: [digest] }],
     });
+    expect(await quarantinedKeys()).toEqual([key]);
     for (const reference of [path, "/v2/a/manifests/large"])
       expect((await request("GET", reference)).status).toBe(404);
     await push();

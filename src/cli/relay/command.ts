@@ -93,7 +93,7 @@ function greet({ address, family, port }: AddressInfo, origin: string): void {
 }
 
 /** @throws Failure */
-export function parseListen(text: string): { host: string; port: number } {
+function parseListen(text: string): { host: string; port: number } {
   const match = /^(?:(\[[0-9a-fA-F:.]+\]|[^:[\]]+):)?(\d{1,5})$/.exec(text);
   const port = Number(match?.[2]);
   if (match === null || port > 65_535) {

@@ -11,10 +11,3 @@ export interface ChunkSource {
   /** Bytes before `offset` will not be asked for again. */
   release(offset: number): void;
 }
-
-/** A blob without bytes. */
-export const EMPTY_SOURCE: ChunkSource = {
-  measure: async () => 0,
-  async *read() {},
-  release() {},
-};

@@ -43,7 +43,7 @@ export interface Place {
   leave(): void;
 }
 
-export class Gate {
+class Gate {
   readonly #places: number;
   #buffers: Uint8Array[] = [];
   readonly #held = new Set<Presence>();

@@ -1,18 +1,23 @@
 /** A stand-in for the part of Cloudflare's API that the project's own wrangler asks, with real SQL behind D1. */
 
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type Asked, json, ScriptedServer } from "./scripted-server.ts";
 
+const MIGRATIONS = resolve(import.meta.dirname, "../../../migrations");
 const ACCOUNT = "/client/v4/accounts/account";
 const DATABASE = "11111111-1111-4111-8111-111111111111";
 
 class ApiError {
   readonly status: number;
   readonly code: number;
+  readonly message: string;
 
-  constructor(status: number, code: number) {
+  constructor(status: number, code: number, message = "refused") {
     this.status = status;
     this.code = code;
+    this.message = message;
   }
 }
 
@@ -53,7 +58,7 @@ export class Cloudflare {
     server.reply = (asked, response) => {
       const result = this.#answer(asked);
       if (result instanceof ApiError) {
-        const errors = [{ code: result.code, message: "refused" }];
+        const errors = [{ code: result.code, message: result.message }];
         json(response, result.status, { success: false, errors, messages: [], result: null });
       } else if (typeof result === "string") response.end(result);
       else json(response, 200, { success: true, errors: [], messages: [], result, result_info: {} });
@@ -70,6 +75,13 @@ export class Cloudflare {
     this.bucket = true;
     this.namespace = true;
     this.database = new DatabaseSync(":memory:");
+    return this;
+  }
+
+  /** The database has its tables. */
+  migrated(): this {
+    for (const name of readdirSync(MIGRATIONS).sort())
+      this.database?.exec(readFileSync(join(MIGRATIONS, name), "utf8"));
     return this;
   }
 
@@ -104,6 +116,7 @@ export class Cloudflare {
 
   readonly #routes: Route[] = [
     [/^GET \/storage\/kv\/namespaces\/users\/values\/(.+)$/, ([key = ""]) => this.#value(key)],
+    [/^DELETE \/storage\/kv\/namespaces\/users\/values\/(.+)$/, ([key = ""]) => this.#removeValue(key)],
     [/^GET \/storage\/kv\/namespaces\/users\/keys$/, () => this.listed.map((name) => ({ name }))],
     [/^PUT \/storage\/kv\/namespaces\/users\/bulk$/, (_, body) => this.#putValues(body)],
     [/^GET \/d1\/database\/(?:berth|1{8}-.*)$/, () => (this.database ? DATABASE_INFO : NO_DATABASE)],
@@ -146,14 +159,24 @@ export class Cloudflare {
     if (this.database === null) return NO_DATABASE;
     const { sql } = JSON.parse(body);
     const meta = { duration: 0 };
-    if (/^\s*SELECT/i.test(sql)) return [{ success: true, results: this.database.prepare(sql).all(), meta }];
-    this.database.exec(sql);
+    try {
+      if (/^\s*SELECT/i.test(sql))
+        return [{ success: true, results: this.database.prepare(sql).all(), meta }];
+      this.database.exec(sql);
+    } catch (error) {
+      return new ApiError(400, 7500, `${(error as Error).message}: SQLITE_ERROR`);
+    }
     return [{ success: true, results: [], meta }];
   }
 
   #setSubdomain(body: string): unknown {
     this.workersDev = JSON.parse(body).enabled;
     return { enabled: this.workersDev, previews_enabled: false };
+  }
+
+  #removeValue(key: string): unknown {
+    this.values.delete(key);
+    return {};
   }
 
   #putValues(body: string): unknown {

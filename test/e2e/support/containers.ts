@@ -22,8 +22,11 @@ export class ContainerTools {
   readonly directory: string;
   readonly #options: CommandOptions;
   readonly #logins: string;
+  readonly #loggedIn: boolean;
 
-  constructor(workspace: string) {
+  /** @param loggedIn as the administrator, wherever its arguments lead; false leaves logging in to the test */
+  constructor(workspace: string, loggedIn = true) {
+    this.#loggedIn = loggedIn;
     this.directory = mkdtempSync(join(workspace, "containers-"));
     const settings = join(this.directory, "containers.conf");
     writeFileSync(settings, SETTINGS);
@@ -79,7 +82,7 @@ export class ContainerTools {
   }
 
   #run(program: string, args: string[]): Promise<string> {
-    logInTo(this.#logins, args);
+    if (this.#loggedIn) logInTo(this.#logins, args);
     return run(program, args, this.#options);
   }
 
