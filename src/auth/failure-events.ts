@@ -1,6 +1,7 @@
 /**
  * Failed logins in the audit trail. Anybody can fail to log in, as often as he likes, so they are bounded: one event a
- * minute of each user and address, and so many a minute in all, here and in the database.
+ * minute of each user and address, and so many a minute of each kind, here and in the database. Lockouts are a kind of
+ * their own, as passwords and tokens are: a flood of one hides none of another.
  */
 
 import { log } from "../log.ts";
@@ -12,7 +13,7 @@ import { isUserName } from "./user-entry.ts";
 /** Milliseconds. */
 const PERIOD = 60_000;
 
-/** In a period, of one isolate. */
+/** In a period, of one kind and isolate. */
 const MAX_EVENTS = 20;
 
 /** What is remembered at most. */
@@ -41,7 +42,10 @@ interface FailedLogIn {
 
 /** When each was last told, and how many have not been since. */
 const told = new Map<string, { at: number; untold: number }>();
-let period = { began: 0, events: 0 };
+/** By kind, how many events this period has had. */
+let period = { began: 0, events: new Map<string, number>() };
+/** How many failures no event has told of because there were too many of their kind. */
+let lost = 0;
 
 /** Has an event written behind the answer, unless there are many. */
 export function noteFailure(from: FailedFrom, failed: FailedLogIn, now: number): void {
@@ -50,12 +54,15 @@ export function noteFailure(from: FailedFrom, failed: FailedLogIn, now: number):
   const user = isUserName(failed.user) ? failed.user : null;
   const key = JSON.stringify([from.address, user, outcome]);
   const before = told.get(key) ?? { at: 0, untold: 0 };
-  if (now >= period.began + PERIOD) period = { began: now, events: 0 };
-  if (now < before.at + PERIOD || period.events >= MAX_EVENTS) {
+  if (now >= period.began + PERIOD) period = { began: now, events: new Map() };
+  const kind = outcome === "refused" ? outcome : credential;
+  const events = period.events.get(kind) ?? 0;
+  if (now < before.at + PERIOD || events >= MAX_EVENTS) {
+    if (events >= MAX_EVENTS) lost++;
     remember(told, key, { at: before.at, untold: before.untold + 1 }, MAX_REMEMBERED);
     return;
   }
-  period.events++;
+  period.events.set(kind, events + 1);
   remember(told, key, { at: now, untold: 0 }, MAX_REMEMBERED);
   from.after(write(from, { user, credential, outcome, untold: before.untold }, now));
 }
@@ -63,7 +70,8 @@ export function noteFailure(from: FailedFrom, failed: FailedLogIn, now: number):
 /** Forgets what was told. For tests. */
 export function forgetFailureEvents(): void {
   told.clear();
-  period = { began: 0, events: 0 };
+  period = { began: 0, events: new Map() };
+  lost = 0;
 }
 
 async function write(
@@ -72,9 +80,16 @@ async function write(
   now: number,
 ): Promise<void> {
   const by = { request, name: null, credential, address, userAgent };
-  const detail = { untold };
+  const before = lost;
+  const detail = { untold, ...(before > 0 && { lost: before }) };
   try {
-    await noteFailedLogIn(openStores(env).db, by, { outcome, reference: user, detail }, now).all();
+    const rows = await noteFailedLogIn(
+      openStores(env).db,
+      by,
+      { outcome, reference: user, detail },
+      now,
+    ).all();
+    lost += rows.length > 0 ? -before : 1;
   } catch (error) {
     log("event-not-written", { user, outcome, error }, "error");
   }

@@ -56,8 +56,13 @@ export async function acceptIdToken(
     throw new RegistryError("DENIED", `no rule here is for ${claims.sub}`, { detail });
   }
   const prints = Object.fromEntries([...rules].map(([name, { fingerprint }]) => [name, fingerprint]));
-  const subject: OidcSubject = { kind: "oidc", name: claims.sub, rules: prints };
+  const subject: OidcSubject = { kind: "oidc", name: nameOf(issuer, claims.sub), rules: prints };
   return accessOf(subject, [...rules.values()], null, settings);
+}
+
+/** Neither a user's name nor another issuer's subject is like it. */
+function nameOf(issuer: string, sub: string): string {
+  return `${issuer.replace(/^https?:\/\//, "")}#${sub}`;
 }
 
 /** For a token that this registry gave. Null when all of the rules that it was given for have changed or gone. */
@@ -67,7 +72,10 @@ export async function subjectsOidcAccess(
   expiresAt: number,
 ): Promise<Access | null> {
   const read = await readRules(env.USERS, Object.keys(subject.rules));
-  const rules = [...read].filter(([name, rule]) => rule.fingerprint === subject.rules[name]);
+  const rules = [...read].filter(
+    ([name, rule]) =>
+      rule.fingerprint === subject.rules[name] && settings.oidc?.issuers.includes(rule.issuer) === true,
+  );
   if (rules.length === 0) return null;
   return accessOf(
     subject,

@@ -86,6 +86,9 @@ function reasonOf(error: unknown): string | null {
   if (error instanceof errors.JWTExpired) return "it has expired";
   if (error instanceof errors.JWTClaimValidationFailed) return `its ${error.claim} is not accepted here`;
   if (error instanceof errors.JWKSNoMatchingKey) return "the issuer has no such key";
+  if (error instanceof errors.JWKSMultipleMatchingKeys)
+    return "it does not say which of the issuer's keys it has";
+  if (error instanceof errors.JOSENotSupported) return "it wants what is not supported here";
   if (error instanceof errors.JWSSignatureVerificationFailed) return "its signature is wrong";
   if (error instanceof errors.JOSEAlgNotAllowed) return "its algorithm is not accepted here";
   const { code } = error as { code?: string };

@@ -22,6 +22,9 @@ const RULE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
 
 const MAX_PATTERN = 256;
 
+/** Claims that say the same of all tokens that come here. */
+const EVERYBODYS = ["iss", "aud", "iat", "nbf", "exp", "jti"];
+
 export function isRuleName(text: string): boolean {
   return RULE_NAME.test(text);
 }
@@ -67,8 +70,9 @@ function problemOf(claims: unknown): string | null {
   if (!patterns.every((pattern) => typeof pattern === "string" && pattern.length <= MAX_PATTERN))
     return `each claim must be a pattern of at most ${MAX_PATTERN} characters`;
   // Of a public issuer, anybody in the world has a token.
-  if (patterns.some(saysSomething)) return null;
-  return "claims must say more than *: whoever has a token of this issuer would match";
+  const telling = Object.entries(claims).filter(([name]) => !EVERYBODYS.includes(name));
+  if (telling.some(([, pattern]) => saysSomething(pattern))) return null;
+  return `claims must say more than * of more than ${EVERYBODYS.join(", ")}: whoever has a token of this issuer would match`;
 }
 
 function wrong(problem: string): ParsedRule {

@@ -105,8 +105,8 @@ async function takeEverything(run: Run, settings: Settings, force: boolean): Pro
 
   // 1. The bytes of what was taken before, and has waited: nothing that fails later keeps them.
   if (!dry) {
-    const cuts = { pending: orphanCut, uploads: now - settings.uploadExpiry };
-    await attempt(run, "objects", () => forgetRecords(db, now, cuts));
+    const { uploadExpiry } = settings;
+    await attempt(run, "objects", () => forgetRecords(db, now, { pending: orphanCut, uploadExpiry }));
     const doomed = doomedBefore(stores, now - settings.deletedBytesKept);
     await runStep(run, { ...plan("objects", doomed, MAX_PAGES), limit: OBJECTS_PAGE });
   }

@@ -1,11 +1,13 @@
 /** Patterns of repository names, where `*` matches within one path segment and `**` across, and of tags. */
 
+import { matchesWildcards } from "./wildcards.ts";
+
 export interface Glob {
   pattern: string;
   matches(name: string): boolean;
 }
 
-/** More would make a match take seconds: a regular expression tries every way to divide a name among them. */
+/** More is nobody's pattern. */
 const MAX_WILDCARDS = 3;
 
 /** @returns null when no repository name could match, a typo rather than a pattern, or it has too many wildcards */
@@ -22,10 +24,5 @@ export function parseTagGlob(pattern: string): Glob | null {
 function globOf(pattern: string): Glob | null {
   if (pattern.includes("***")) return null;
   if ((pattern.match(/\*+/g)?.length ?? 0) > MAX_WILDCARDS) return null;
-  const source = pattern.replace(/\*\*|\*|[.\-/]/g, (found) => {
-    if (found === "**") return ".*";
-    return found === "*" ? "[^/]*" : `\\${found}`;
-  });
-  const expression = new RegExp(`^${source}$`);
-  return { pattern, matches: (name) => expression.test(name) };
+  return { pattern, matches: (name) => matchesWildcards(pattern, name, "/") };
 }

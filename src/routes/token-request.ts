@@ -8,8 +8,7 @@ const EXAMPLE = '{"name": "ci", "access": […], "expiresIn": 7776000}';
 /** KV takes an expiry no sooner. Seconds. */
 const SHORTEST = 60;
 
-/** Each is looked at with every request. */
-const MAX_GRANTS = 50;
+/** In all grants together: each is looked at with every request. */
 const MAX_PATTERNS = 100;
 
 export interface TokenRequest {
@@ -33,14 +32,16 @@ export function parseTokenRequest(text: string, maxLifetime: number | null): Tok
 }
 
 function parseAccess(access: unknown): TokenRequest["access"] {
-  const form = 'access must be like [{"repositories": ["team/**"], "actions": ["pull", "push"]}]';
-  if (!Array.isArray(access) || access.length === 0 || access.length > MAX_GRANTS) throw malformed(form);
-  return access.map((each) => {
+  const form = `access must be like [{"repositories": ["team/**"], "actions": ["pull", "push"]}], with ${MAX_PATTERNS} repositories at most`;
+  if (!Array.isArray(access) || access.length === 0 || access.length > MAX_PATTERNS) throw malformed(form);
+  const grants = access.map((each) => {
     const grant = parseGrant(each);
-    const empty = grant === null || grant.repositories.length === 0 || grant.actions.length === 0;
-    if (empty || grant.repositories.length > MAX_PATTERNS) throw malformed(form);
+    if (grant === null || grant.repositories.length === 0 || grant.actions.length === 0)
+      throw malformed(form);
     return { repositories: grant.repositories.map(({ pattern }) => pattern), actions: grant.actions };
   });
+  if (grants.flatMap(({ repositories }) => repositories).length > MAX_PATTERNS) throw malformed(form);
+  return grants;
 }
 
 function parseLifetime(expiresIn: unknown, max: number | null): number | null {

@@ -10,7 +10,7 @@ import { type Happening, writeHappening } from "../storage/audit.ts";
 import { openStores } from "../storage/stores.ts";
 import {
   deleteToken,
-  findToken,
+  findTokens,
   getRevocation,
   listTokens,
   putToken,
@@ -51,10 +51,10 @@ tokens.post("/v2/_berth/tokens", smallBody, async (c) => {
 
 async function requireRoom(c: Context, owner: string, name: string): Promise<void> {
   const [existing, listed] = await Promise.all([
-    findToken(c.env.USERS, owner, name),
+    findTokens(c.env.USERS, owner, name),
     listTokens(c.env.USERS, owner),
   ]);
-  if (existing !== null || listed.some((token) => token.name === name)) {
+  if (existing.length > 0 || listed.some((token) => token.name === name)) {
     throw new RegistryError(
       "DENIED",
       `${owner} has a token ${name}: revoke it first, or choose another name`,
@@ -84,13 +84,13 @@ tokens.get("/v2/_berth/tokens", async (c) => {
 tokens.delete("/v2/_berth/tokens/:token", async (c) => {
   const owner = await ownerOf(c, c.req.query("owner"));
   const name = c.req.param("token");
-  const id = isLabel(name) ? await findToken(c.env.USERS, owner, name) : null;
-  if (id === null) {
+  const ids = isLabel(name) ? await findTokens(c.env.USERS, owner, name) : [];
+  if (ids.length === 0) {
     const message = `${owner} has no token of this name; one made elsewhere shows within 90 seconds`;
     throw new RegistryError("NAME_UNKNOWN", message, { detail: { name: name.slice(0, 200) } });
   }
-  await note(c, "revoke-token", `${owner}/${name}`, { id });
-  await deleteToken(c.env.USERS, { id, owner, name });
+  await note(c, "revoke-token", `${owner}/${name}`, ids.length === 1 ? { id: ids[0] } : { ids });
+  for (const id of ids) await deleteToken(c.env.USERS, { id, owner, name });
   return c.body(null, 204);
 });
 

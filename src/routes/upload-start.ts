@@ -6,7 +6,7 @@ import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
 import { putBlob } from "../storage/blob-push.ts";
 import { mountBlob } from "../storage/mount.ts";
-import { openUpload } from "../storage/open-uploads.ts";
+import { countedSince, openUpload } from "../storage/open-uploads.ts";
 import { listRepositoriesWithBlob } from "../storage/repositories.ts";
 import { openStores } from "../storage/stores.ts";
 import { authorize } from "./authorize.ts";
@@ -27,8 +27,9 @@ import {
 /** Silence after which a body gives way to the next request on its session. Milliseconds. */
 const STALL_TIMEOUT = 30_000;
 
-/** How many repositories are read at once in search of one to mount from. */
+/** In search of a repository to mount from: how many are read at once, and in all. Else the blob is uploaded. */
 const HOLDERS_LOOKED_AT = 100;
+const MAX_HOLDERS = 1000;
 
 export const uploadStart = new Hono<RegistryEnv>();
 
@@ -66,13 +67,15 @@ async function mountFrom(c: Context, name: RepositoryName, digest: Digest): Prom
     const source = parseRepositoryName(from);
     return access.may("pull", source) && mount(c, name, digest, source);
   }
-  for (let after = 0; ; ) {
+  let after = 0;
+  for (let looked = 0; looked < MAX_HOLDERS; looked += HOLDERS_LOOKED_AT) {
     const holders = await listRepositoriesWithBlob(db, digest, after, HOLDERS_LOOKED_AT);
     const source = holders.find((holder) => access.may("pull", holder.name));
     if (source !== undefined) return mount(c, name, digest, source.name);
     if (holders.length < HOLDERS_LOOKED_AT) return false;
     after = holders.at(-1)?.id ?? after;
   }
+  return false;
 }
 
 /** @throws RegistryError DENIED when a quota leaves no room for it: by an upload it would not fit either */
@@ -118,7 +121,7 @@ async function start(c: Context, repository: RepositoryName, digest: Digest | nu
   const algorithm = algorithmFor(c, digest);
   const { maxUploadsPerUser: perOwner, maxUploads: total, uploadExpiry: expiresAfter } = c.get("settings");
   const now = Date.now();
-  const limits = { perOwner, total, since: now - expiresAfter };
+  const limits = { perOwner, total, since: countedSince(now, expiresAfter) };
   const opening = await openUpload(openStores(c.env).db, counted, { repository, digest }, limits, now);
   if (opening.kind === "over-quota") throw await overQuota(c, repository, opening);
   if (opening.kind === "too-many") {

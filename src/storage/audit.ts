@@ -64,7 +64,7 @@ export async function writeHappening(db: Database, by: Actor, happening: Happeni
   await noteHappening(db, by, happening, Date.now()).all();
 }
 
-/** Unless the last minute has had 20 of them: whoever fails to log in must not fill the database. */
+/** Unless the last minute has had 20 of its kind: whoever fails to log in must not fill the database. Answers a row. */
 export function noteFailedLogIn(
   db: Database,
   by: Actor,
@@ -75,8 +75,10 @@ export function noteFailedLogIn(
     .prepare(
       `INSERT INTO audit_events (${COLUMNS})
        SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'log-in', ?7, NULL, ?8, NULL, NULL, ?9
-       WHERE (SELECT id FROM audit_events WHERE at > ?2 - 60000 AND action = 'log-in' LIMIT 1 OFFSET 19) IS NULL
-       ON CONFLICT DO NOTHING`,
+       WHERE (SELECT id FROM audit_events
+              WHERE at > ?2 - 60000 AND action = 'log-in' AND outcome = ?7 AND (?7 = 'refused' OR credential = ?4)
+              LIMIT 1 OFFSET 19) IS NULL
+       ON CONFLICT DO NOTHING RETURNING 1`,
     )
     .bind(...first(by, at, `${by.request}/log-in`), outcome, reference, detail && JSON.stringify(detail));
 }

@@ -93,6 +93,8 @@ function isRefusal(error: unknown): boolean {
 interface Fixed {
   /** Tag → the policy that says so. */
   tags: Map<Tag, string>;
+  /** Whether some tag of the repository may be one of these: then manifests keep their media types. */
+  keepsTypes: boolean;
   /** Of the policies. */
   version: number;
 }
@@ -119,14 +121,14 @@ async function look(
     ...selectHoldings(db, repository, named),
   ]);
   const { policies, version } = policiesOf(rows as PoliciesRow[]);
-  const fixed = new Map<Tag, string>();
+  const fixed: Fixed = { tags: new Map(), keepsTypes: policies.concern(repository), version };
   for (const tag of tags) {
     const policy = policies.immutableBy(repository, tag);
-    if (policy !== null) fixed.set(tag, policy);
+    if (policy !== null) fixed.tags.set(tag, policy);
   }
   return {
     references: resolve(manifest, answers.flat() as HoldingRow[]),
-    fixed: { tags: fixed, version },
+    fixed,
     tightest: tightest as TightestRow | null,
   };
 }
@@ -202,7 +204,7 @@ async function write(
   const statements = [
     assertPolicies(db, fixed.version),
     ensureRepository(db, repository, by.name),
-    upsertManifest(db, repository, pushed, objectKey, now),
+    upsertManifest(db, repository, pushed, objectKey, fixed.keepsTypes, now),
     ...referenceBlobs(db, repository, pushed.digest, references.blobs),
     ...referenceManifests(db, repository, pushed.digest, references.manifests),
     ...noteMissingManifests(db, repository, pushed.digest, references.missingManifests),

@@ -24,12 +24,14 @@ export interface NewManifest {
 /**
  * The manifest's row. Answers `id`, `object_key` and `missing_at`: of an older row when there was one. Bytes that
  * are in the row are written again: a scrub may have found those that were there to be wrong.
+ * @param keepsType whether an older row stays the kind of manifest that it is: a tag that may not move names it so
  */
 export function upsertManifest(
   db: Database,
   repository: RepositoryName,
   { manifest, digest, bytes, text }: NewManifest,
   objectKey: string | null,
+  keepsType: boolean,
   now: number,
 ): Statement {
   return db
@@ -39,7 +41,8 @@ export function upsertManifest(
        SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM repositories
        WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM doomed_objects WHERE object_key = ?6)
        ON CONFLICT (repository_id, digest)
-         DO UPDATE SET media_type = excluded.media_type, artifact_type = excluded.artifact_type,
+         DO UPDATE SET media_type = iif(?11, manifests.media_type, excluded.media_type),
+                       artifact_type = iif(?11, manifests.artifact_type, excluded.artifact_type),
                        used_at = excluded.used_at, size = excluded.size,
                        content = CASE WHEN manifests.object_key IS NULL
                                       THEN coalesce(excluded.content, manifests.content) END,
@@ -58,6 +61,7 @@ export function upsertManifest(
       manifest.artifactType,
       manifest.subject === null ? null : inlineAnnotations(manifest.annotations),
       now,
+      keepsType ? 1 : 0,
     );
 }
 

@@ -2,7 +2,8 @@
  * Machine tokens, in the users' KV namespace, under keys with a slash, which no user's name has:
  *
  *   token/<SHA-256 of the token>   what it is: see StoredToken
- *   owner/<user>/<name>            the index of an owner's tokens; the id is its metadata
+ *   owner/<user>/<name>            finds an owner's token by its name; the id is its metadata
+ *   owner/<user>/<name>/<id>       the same, for lists: of two that were made at once under one name it has both
  *   revoked/<user>                 when all tokens of a user were revoked: those made until then are dead
  *   used/<id>                      when it was last used; by itself, so that noting a use cannot bring a token back
  *
@@ -45,18 +46,20 @@ export async function getRevocation(users: KVNamespace, owner: string): Promise<
   return Number(await users.get(`revoked/${owner}`, { cacheTtl: CACHED })) || 0;
 }
 
-/** The id of an owner's token; null when there is none of this name. */
-export async function findToken(users: KVNamespace, owner: string, name: string): Promise<string | null> {
-  const { metadata } = await users.getWithMetadata<{ id: string }>(`owner/${owner}/${name}`, {
-    cacheTtl: CACHED,
-  });
-  return metadata?.id ?? null;
+/** The ids of an owner's tokens of this name: one, unless several were made at once. Those of lists lag behind. */
+export async function findTokens(users: KVNamespace, owner: string, name: string): Promise<string[]> {
+  const [found, listed] = await Promise.all([
+    users.getWithMetadata<{ id: string }>(`owner/${owner}/${name}`, { cacheTtl: CACHED }),
+    listIds(users, `owner/${owner}/${name}/`),
+  ]);
+  return [...new Set([...(found.metadata === null ? [] : [found.metadata.id]), ...listed.keys()])];
 }
 
 /** The index first: a token that nobody can find could not be revoked. */
 export async function putToken(users: KVNamespace, id: string, token: StoredToken): Promise<void> {
   const { owner, name, expiresAt } = token;
   const end = expiresAt === null ? {} : { expiration: Math.ceil(expiresAt / 1000) + KEPT_AFTER_EXPIRY };
+  await users.put(`owner/${owner}/${name}/${id}`, "", { ...end, metadata: { id } });
   await users.put(`owner/${owner}/${name}`, "", { ...end, metadata: { id } });
   await users.put(`token/${id}`, JSON.stringify(token), end);
 }
@@ -69,20 +72,26 @@ export async function deleteToken(
   await users.delete(`token/${id}`);
   await users.delete(`used/${id}`);
   await users.delete(`owner/${owner}/${name}`);
+  await users.delete(`owner/${owner}/${name}/${id}`);
 }
 
 /** All tokens of an owner, also those that KV's lists do not show yet. */
 export async function revokeTokens(users: KVNamespace, owner: string, now: number): Promise<void> {
   await users.put(`revoked/${owner}`, String(now));
-  for (const { id, name } of await listIds(users, owner)) await deleteToken(users, { id, owner, name });
+  for (const [id, name] of await listIds(users, `owner/${owner}/`))
+    await deleteToken(users, { id, owner, name });
 }
 
 /** By name. */
 export async function listTokens(users: KVNamespace, owner: string): Promise<ListedToken[]> {
-  const [revoked, listed] = await Promise.all([getRevocation(users, owner), listIds(users, owner)]);
+  const [revoked, listed] = await Promise.all([
+    getRevocation(users, owner),
+    listIds(users, `owner/${owner}/`),
+  ]);
+  const all = [...listed.keys()];
   const tokens: ListedToken[] = [];
-  for (let start = 0; start < listed.length; start += BULK) {
-    const ids = listed.slice(start, start + BULK).map(({ id }) => id);
+  for (let start = 0; start < all.length; start += BULK) {
+    const ids = all.slice(start, start + BULK);
     const [stored, used] = await Promise.all([
       users.get<StoredToken>(keys("token", ids), "json"),
       users.get(keys("used", ids)),
@@ -109,13 +118,13 @@ function keys(kind: "token" | "used", ids: string[]): string[] {
   return ids.map((id) => `${kind}/${id}`);
 }
 
-async function listIds(users: KVNamespace, owner: string): Promise<{ id: string; name: string }[]> {
-  const prefix = `owner/${owner}/`;
-  const found: { id: string; name: string }[] = [];
+/** @returns id → name, of all keys of the index that begin with `prefix` */
+async function listIds(users: KVNamespace, prefix: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
   for (let cursor: string | null = null; ; ) {
     const page: KVNamespaceListResult<{ id: string }> = await users.list({ prefix, cursor });
-    for (const { name, metadata } of page.keys)
-      if (metadata !== undefined) found.push({ id: metadata.id, name: name.slice(prefix.length) });
+    for (const { name: key, metadata } of page.keys)
+      if (metadata !== undefined) found.set(metadata.id, key.split("/")[2] ?? "");
     if (page.list_complete) return found;
     cursor = page.cursor;
   }

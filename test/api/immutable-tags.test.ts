@@ -132,6 +132,18 @@ describe("an immutable tag", () => {
     expect((await remove("v1")).status).toBe(202);
   });
 
+  test("names the same kind of manifest for ever: a push of the bytes as something else changes nothing", async () => {
+    const untyped = imageOf("config", ["one"], { mediaType: undefined });
+    const typeOf = async () =>
+      (await request("HEAD", "/v2/team/app/manifests/v1")).headers.get("Content-Type");
+    const oci = { "Content-Type": "application/vnd.oci.image.manifest.v1+json" };
+    await putManifest("team/app", "v1", untyped, oci);
+    const headers = { "Content-Type": "application/vnd.docker.distribution.manifest.v2+json" };
+    for (const reference of [digestOfManifest(untyped), "v1"])
+      expect((await putManifest("team/app", reference, untyped, headers)).status).toBe(201);
+    expect(await typeOf()).toBe(oci["Content-Type"]);
+  });
+
   test("outlives every collection", async () => {
     await push("v1");
     await env.DB.prepare("UPDATE manifests SET used_at = 1").run();

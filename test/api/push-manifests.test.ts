@@ -274,7 +274,7 @@ describe("invariant 1: what a manifest names exists and stays", () => {
     expect((await request("HEAD", `/v2/a/manifests/${child}`)).status).toBe(404);
   });
 
-  test("the object of a large manifest that is refused at the write waits to be deleted", async () => {
+  test("the object of a large manifest that is refused at the write is gone, or waits to be deleted", async () => {
     for (const content of ["config", "layer"]) await pushBlob("a", content);
     interleave("DB.batch", async () => {
       interleave("DB.batch", () => request("DELETE", `/v2/a/blobs/${sha256("layer")}`));
@@ -285,8 +285,8 @@ describe("invariant 1: what a manifest names exists and stays", () => {
     const doomed = await env.DB.prepare("SELECT object_key FROM doomed_objects").all<{
       object_key: string;
     }>();
-    expect(objects.map(({ key }) => key)).toEqual(doomed.results.map(({ object_key }) => object_key));
-    expect(objects).toHaveLength(1);
+    const waiting = doomed.results.map(({ object_key }) => object_key);
+    expect(objects.filter(({ key }) => !waiting.includes(key))).toEqual([]);
   });
 
   test("a child deleted between the check and the write is found missing", async () => {

@@ -48,6 +48,33 @@ describe("one user", () => {
   });
 });
 
+test("a session that is kept in use counts for as long as it lives", async () => {
+  setVariables({ MAX_UPLOADS_PER_USER: "1", UPLOAD_EXPIRY: "40h" });
+  const location = await startUpload("a");
+  for (const days of [1, 2, 3]) {
+    setDaysAhead(days);
+    expect((await request("GET", location)).status).toBe(204);
+    await collectGarbage(env, { dryRun: false });
+    expect((await request("POST", START)).status).toBe(429);
+  }
+  expect(await opened()).toBe(1);
+  await request("DELETE", location);
+  expect((await request("POST", START)).status).toBe(202);
+});
+
+test("a session that cannot be counted anew is used all the same, and counted the next time", async () => {
+  setVariables({ UPLOAD_EXPIRY: "40h" });
+  const location = await startUpload("a");
+  await env.DB.prepare("DELETE FROM open_uploads").run();
+  setDaysAhead(1);
+  breakAlways("DB.query", "before");
+  await request("PATCH", location, { body: "hello" });
+  healAll();
+  expect(await opened()).toBe(0);
+  expect((await request("GET", location)).headers.get("Range")).toBe("0-4");
+  expect(await opened()).toBe(1);
+});
+
 test("all users together may have so many", async () => {
   await addUser("bob");
   setVariables({ MAX_UPLOADS: "2" });

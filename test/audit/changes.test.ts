@@ -89,7 +89,10 @@ describe("an event says", () => {
     const body = JSON.stringify({ sub: "repo:acme/app" });
     const idToken = await (await fetch(`${issuer}/sign`, { method: "POST", body })).text();
     const [event] = await eventsOf(() => postBlob("hello", basic("oidc", idToken)));
-    expect(event).toMatchObject({ actor: "repo:acme/app", credential: "oidc" });
+    expect(event).toMatchObject({
+      actor: `${issuer.replace("http://", "")}#repo:acme/app`,
+      credential: "oidc",
+    });
   });
 });
 

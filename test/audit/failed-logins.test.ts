@@ -117,6 +117,27 @@ describe("many failures", () => {
     expect(await failures()).toHaveLength(20);
   });
 
+  test("of one kind hide none of another, and the next event counts those that none told of", async () => {
+    await addUser("victim");
+    for (let index = 0; index < 25; index++) {
+      const token = formatMachineToken(crypto.getRandomValues(Buffer.alloc(32)));
+      await fail(`flood${index}`, `198.51.100.${index}`, token);
+    }
+    for (let times = 0; times < 12; times++) await fail("victim", "203.0.113.88", `wrong ${times}`);
+    const told = (await failures()).map(({ reference, outcome, credential }) => [
+      reference,
+      outcome,
+      credential,
+    ]);
+    expect(told.filter(([, , credential]) => credential === "token")).toHaveLength(20);
+    expect(told.filter(([reference]) => reference === "victim").sort()).toEqual([
+      ["victim", "failed", "password"],
+      ["victim", "refused", "password"],
+    ]);
+    const victims = (await failures()).find(({ reference }) => reference === "victim");
+    expect(JSON.parse(victims?.detail ?? "")).toEqual({ untold: 0, lost: 5 });
+  });
+
   test("are bounded by the database as well: other isolates do not know of each other", async () => {
     for (let index = 0; index < 24; index++) {
       forgetFailureEvents();

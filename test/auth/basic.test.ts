@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { bcryptRuns } from "../../src/auth/passwords.ts";
 import { imageOf, pushImage } from "../support/images.ts";
+import { measure } from "../support/meter.ts";
 import { close, codesOf, pushBlob, putManifest, request, sha256, startUpload } from "../support/registry.ts";
 import { addUser, basic, HASH } from "../support/users.ts";
 
@@ -198,6 +199,25 @@ describe("rights", () => {
     const headers = { Authorization: basic("grace") };
     const response = await request("POST", `/v2/team/app/blobs/uploads/?mount=${digest}`, { headers });
     expect(response.status).toBe(201);
+  });
+
+  test("a mount without from gives up after a thousand repositories that the caller may not see", async () => {
+    const digest = await pushBlob("a/first", "layer");
+    const names = JSON.stringify(Array.from({ length: 5000 }, (_, index) => `secret/r${index}`));
+    for (const sql of [
+      "INSERT INTO repositories (name) SELECT value FROM json_each(?1)",
+      `INSERT INTO repository_blobs (repository_id, digest, used_at)
+       SELECT repositories.id, (SELECT digest FROM blobs), 1 FROM json_each(?1) JOIN repositories ON name = value`,
+    ])
+      await env.DB.prepare(sql).bind(names).run();
+    await addUser("grace", { access: [{ repositories: ["team/**"], actions: ["pull", "push"] }] });
+    const headers = { Authorization: basic("grace") };
+    const costs = await measure(async () => {
+      const response = await request("POST", `/v2/team/app/blobs/uploads/?mount=${digest}`, { headers });
+      expect(response.status).toBe(202);
+    });
+    expect(costs.rowsRead).toBeGreaterThan(1000);
+    expect(costs.rowsRead).toBeLessThan(3000);
   });
 
   test("the catalog lists what the caller may pull, in whole pages", async () => {

@@ -215,6 +215,14 @@ describe("rules", () => {
     expect([await status(authorization), await status(given)]).toEqual([403, 401]);
   });
 
+  test("of an issuer that is not accepted any more give nothing, for tokens that were given too", async () => {
+    const authorization = basic("oidc", await sign());
+    const given = `Bearer ${(await exchange({ subject_token: await sign() })).access_token}`;
+    expect([await push(authorization), await push(given)]).toEqual([202, 202]);
+    settings({ OIDC_ISSUERS: "https://other.example.com" });
+    expect([await push(authorization), await push(given)]).toEqual([401, 401]);
+  });
+
   test("that are made for somebody else by now give a token that matched before nothing", async () => {
     const authorization = basic("oidc", await sign());
     expect(await status(authorization)).toBe(200);
@@ -286,6 +294,12 @@ describe("a token that is not good is 401, and says why", () => {
     const { privateKey, publicKey: own } = await generateKeyPair("RS256");
     const jwk = await exportJWK(own);
     await expectRefused(await forge({ alg: "RS256", jwk }, privateKey), "its signature is wrong");
+  });
+
+  test("that wants what is not supported", async () => {
+    const [, payload, signature] = (await sign()).split(".") as [string, string, string];
+    const header = btoa(JSON.stringify({ alg: "RS256", crit: ["foo"], foo: 1 })).replaceAll("=", "");
+    await expectRefused(`${header}.${payload}.${signature}`, "it wants what is not supported here");
   });
 
   test("not signed at all", async () => {

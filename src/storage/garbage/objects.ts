@@ -3,7 +3,7 @@
 import type { Database } from "../database.ts";
 import { PREFIXES } from "../objects/keys.ts";
 import type { ObjectInfo, Objects } from "../objects/objects.ts";
-import { forgetUploads } from "../open-uploads.ts";
+import { countedSince, forgetUploads } from "../open-uploads.ts";
 import type { Stores } from "../stores.ts";
 import { type Candidate, type Garbage, keyAfter, nextOf, rowsOf, TakenRows } from "./page.ts";
 
@@ -63,17 +63,18 @@ export function doomedBefore({ db, objects }: Stores, cut: number): Garbage {
 
 /**
  * Forgets doomed keys whose objects are long gone, pending ones whose uploads are, and uploads that count no more.
- * @param cuts what was registered, or begun, before. Milliseconds since the epoch.
+ * @param pending keys registered before. Milliseconds since the epoch.
+ * @param uploadExpiry milliseconds
  */
 export async function forgetRecords(
   db: Database,
   now: number,
-  cuts: { pending: number; uploads: number },
+  { pending, uploadExpiry }: { pending: number; uploadExpiry: number },
 ): Promise<void> {
   await db.batch([
     db.prepare(`DELETE FROM doomed_objects WHERE deleted_at < ?1`).bind(now - RECORD_KEPT),
-    db.prepare(`DELETE FROM pending_objects WHERE registered_at < ?1`).bind(cuts.pending),
-    forgetUploads(db, cuts.uploads),
+    db.prepare(`DELETE FROM pending_objects WHERE registered_at < ?1`).bind(pending),
+    forgetUploads(db, countedSince(now, uploadExpiry)),
   ]);
 }
 

@@ -8,10 +8,10 @@ import type {
   Chunk,
   CloseOutcome,
   Closing,
+  NewUpload,
   StatusOutcome,
 } from "./protocol.ts";
 import type { UploadSession } from "./session.ts";
-import type { NewUpload } from "./state.ts";
 
 type Sessions = DurableObjectNamespace<UploadSession>;
 

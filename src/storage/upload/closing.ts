@@ -8,7 +8,7 @@ import { headBlob } from "../blobs.ts";
 import { hashObject } from "../objects/hash.ts";
 import { newObjectKey } from "../objects/keys.ts";
 import type { Source } from "../objects/objects.ts";
-import { closeUpload } from "../open-uploads.ts";
+import { closeUpload, countAgain, needsCounting } from "../open-uploads.ts";
 import { findOverQuota, type OverQuota } from "../quota-room.ts";
 import type { Stores } from "../stores.ts";
 import { gate } from "./gate.ts";
@@ -184,6 +184,19 @@ async function readBack(
   algorithm: Algorithm,
 ): Promise<Digest | null> {
   return (await hashObject(objects, key, upload.state.offset, [algorithm]))?.[algorithm] ?? null;
+}
+
+/** A session that is used for longer than its row counts is counted anew. */
+export async function stayCounted({ db }: Stores, upload: Upload): Promise<void> {
+  const { counted, countedAt, usedAt, expiresAfter, phase } = upload.state;
+  if (counted === null || phase === "committed" || !needsCounting(countedAt, usedAt, expiresAfter)) return;
+  try {
+    await countAgain(db, counted, usedAt);
+    upload.count(usedAt);
+  } catch (error) {
+    // The next use does it.
+    log("upload-not-counted", { error }, "warn");
+  }
 }
 
 /** Drops the session: at once for every client, and its bytes by repeated alarms until the store has let go of them. */

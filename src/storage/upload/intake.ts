@@ -7,7 +7,7 @@ import type { Multipart, Objects } from "../objects/objects.ts";
 import { type BodyReader, Interrupted } from "./body-reader.ts";
 import { gate, type Place } from "./gate.ts";
 import { PartBuffer, SMALL } from "./part-buffer.ts";
-import type { Chunk } from "./protocol.ts";
+import type { Chunk, Refusal } from "./protocol.ts";
 import type { Upload } from "./state.ts";
 
 /** Within the time after which a silent body gives way. Bytes. */
@@ -21,6 +21,13 @@ export interface RunningHash {
 
 /** "lost": the store has dropped the multipart upload, and with it the bytes. */
 export type End = "complete" | "interrupted" | "wrong-length" | "too-large" | "lost";
+
+/** What an end means to the client; null when the body was taken in whole. */
+export function refusalOf(end: End, { state }: Upload): Refusal | null {
+  if (end === "complete") return null;
+  if (end === "too-large") return { kind: "too-large" };
+  return end === "lost" ? { kind: "unknown" } : { kind: end, offset: state.offset };
+}
 
 export class Intake {
   /** The hash of all bytes kept; null when a crash took that of the earlier ones. Valid when `run` has ended. */

@@ -1,9 +1,29 @@
-/** What the requests on an upload session say back. Errors do not cross to the Worker whole; these do. */
+/** What requests on an upload session say, and what it says back. Errors do not cross to the Worker whole; these do. */
 
-import type { Digest } from "../../oci/digest.ts";
+import type { Algorithm, Digest } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
+import type { RepositoryName } from "../../oci/reference.ts";
 import type { Actor } from "../audit.ts";
+import type { OpenUpload } from "../open-uploads.ts";
 import type { OverQuota } from "../quota-room.ts";
+
+/** For the body of a request that finds no session any more. Milliseconds. */
+export const DEFAULT_STALL_TIMEOUT = 30_000;
+
+/** What a session begins with. */
+export interface NewUpload {
+  repository: RepositoryName;
+  /** As what it is counted among its owner's; null for one that is not. */
+  counted: OpenUpload | null;
+  /** What the running hash computes. */
+  algorithm: Algorithm;
+  /** Idle time after which the session is dropped. Milliseconds. */
+  expiresAfter: number;
+  /** Silence after which a request body gives way to the next request. Milliseconds. */
+  stallTimeout: number;
+  /** What quotas left when it began: only beyond that are they asked again. Null or absent without any. Bytes. */
+  room?: number | null;
+}
 
 /** A request body. */
 export interface Chunk {

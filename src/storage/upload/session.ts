@@ -26,24 +26,35 @@ import type { RepositoryName } from "../../oci/reference.ts";
 import { Unavailable } from "../retry.ts";
 import { openStores, type Stores } from "../stores.ts";
 import { BodyReader } from "./body-reader.ts";
-import { beyondQuota, discard, finish, forgetPut, lostCommit, putWhole, restart } from "./closing.ts";
-import { type End, Intake, type RunningHash } from "./intake.ts";
-import type {
-  AppendOutcome,
-  CancelOutcome,
-  Chunk,
-  CloseOutcome,
-  Closing,
-  Refusal,
-  StatusOutcome,
-  Unasked,
+import {
+  beyondQuota,
+  discard,
+  finish,
+  forgetPut,
+  lostCommit,
+  putWhole,
+  restart,
+  stayCounted,
+} from "./closing.ts";
+import { type End, Intake, type RunningHash, refusalOf } from "./intake.ts";
+import {
+  type AppendOutcome,
+  type CancelOutcome,
+  type Chunk,
+  type CloseOutcome,
+  type Closing,
+  DEFAULT_STALL_TIMEOUT,
+  type NewUpload,
+  type Refusal,
+  type StatusOutcome,
+  type Unasked,
 } from "./protocol.ts";
 import { takeBack } from "./reopening.ts";
-import { DEFAULT_STALL_TIMEOUT, type NewUpload, Upload } from "./state.ts";
+import { Upload } from "./state.ts";
 import { Turns } from "./turns.ts";
 
-/** After these a session that was to be closed is dropped. */
-const ENDING: readonly string[] = ["unknown", "over-quota"] satisfies CloseOutcome["kind"][];
+/** After these a session is dropped. */
+const ENDING: readonly string[] = ["unknown", "over-quota", "too-large"] satisfies CloseOutcome["kind"][];
 
 export class UploadSession extends DurableObject<Env> {
   readonly #stores: Stores = openStores(this.env);
@@ -53,8 +64,7 @@ export class UploadSession extends DurableObject<Env> {
 
   /** Creates the session. Called with a fresh id, and again when that call's answer was lost. */
   async start(upload: NewUpload): Promise<void> {
-    const { deadline } = Upload.create(this.ctx.storage, upload, Date.now());
-    await this.ctx.storage.setAlarm(deadline);
+    await this.ctx.storage.setAlarm(Upload.create(this.ctx.storage, upload, Date.now()).deadline);
   }
 
   /** How far the session is (end-13). */
@@ -72,9 +82,8 @@ export class UploadSession extends DurableObject<Env> {
       const { offset } = upload.state;
       if (chunk.range !== null && chunk.range.offset !== offset) return { kind: "out-of-order", offset };
       upload.becomeChunked();
-      return (
-        (await this.#receive(upload, chunk, body, null)) ?? { kind: "accepted", offset: upload.state.offset }
-      );
+      const refused = await this.#receive(upload, chunk, body, null);
+      return refused ?? { kind: "accepted", offset: upload.state.offset };
     });
   }
 
@@ -98,9 +107,8 @@ export class UploadSession extends DurableObject<Env> {
   async cancel(repository: RepositoryName): Promise<CancelOutcome> {
     return this.#turns.take(async () => {
       const upload = this.#load(repository);
-      if (upload === null) return { kind: "unknown" };
-      await this.#discard(upload);
-      return { kind: "cancelled" };
+      if (upload !== null) await this.#discard(upload);
+      return { kind: upload === null ? "unknown" : "cancelled" };
     });
   }
 
@@ -129,11 +137,8 @@ export class UploadSession extends DurableObject<Env> {
     return this.#turns.take(async () => {
       const upload = this.#load(repository, closing);
       const body = chunk && new BodyReader(chunk.body);
-      const unwatch = body?.giveWay(
-        upload?.state.stallTimeout ?? DEFAULT_STALL_TIMEOUT,
-        1,
-        () => this.#turns.crowded,
-      );
+      const timeout = upload?.state.stallTimeout ?? DEFAULT_STALL_TIMEOUT;
+      const unwatch = body?.giveWay(timeout, 1, () => this.#turns.crowded);
       try {
         return upload === null ? { kind: "unknown" } : await this.#attempt(upload, () => work(upload, body));
       } finally {
@@ -173,7 +178,7 @@ export class UploadSession extends DurableObject<Env> {
   async #touch(upload: Upload): Promise<void> {
     if (upload.state.discarding) return;
     upload.touch(Date.now());
-    await this.ctx.storage.setAlarm(upload.deadline);
+    await Promise.all([this.ctx.storage.setAlarm(upload.deadline), stayCounted(this.#stores, upload)]);
   }
 
   /** The last bytes of an open session, or all of them. @returns null when they were taken in */
@@ -208,15 +213,9 @@ export class UploadSession extends DurableObject<Env> {
     digest: Digest | null,
   ): Promise<Refusal | null> {
     const exceeded = await beyondQuota(this.#stores, upload, digest, chunk);
-    if (exceeded !== null) {
-      await this.#discard(upload);
-      return exceeded;
-    }
-    const end = await this.#takeIn(upload, chunk, body);
-    if (end === "complete") return null;
-    if (end !== "too-large" && end !== "lost") return { kind: end, offset: upload.state.offset };
-    await this.#discard(upload);
-    return { kind: end === "lost" ? "unknown" : end };
+    const refused = exceeded ?? refusalOf(await this.#takeIn(upload, chunk, body), upload);
+    if (refused !== null && ENDING.includes(refused.kind)) await this.#discard(upload);
+    return refused;
   }
 
   async #takeIn(upload: Upload, chunk: Pick<Chunk, "length" | "range">, body: BodyReader): Promise<End> {

@@ -6,10 +6,9 @@
  * Keys: `state`; `part/<number>` → etag; `tail/<row>` → bytes. Methods are synchronous: each is atomic.
  */
 
-import type { Algorithm, Digest } from "../../oci/digest.ts";
-import type { RepositoryName } from "../../oci/reference.ts";
+import type { Digest } from "../../oci/digest.ts";
 import type { Multipart, Part } from "../objects/objects.ts";
-import type { OpenUpload } from "../open-uploads.ts";
+import type { NewUpload } from "./protocol.ts";
 
 /** R2 wants parts of at least 5 MiB, all equal but the last. A request holds two in memory. Bytes. */
 export const PART_SIZE = 8 * 1024 * 1024;
@@ -20,26 +19,11 @@ const TAIL_ROW_SIZE = 1024 * 1024;
 /** How long a closed session remembers, for a repeated PUT. Milliseconds. */
 const COMMITTED_MEMORY = 60 * 60 * 1000;
 
-/** For the body of a request that finds no session any more. Milliseconds. */
-export const DEFAULT_STALL_TIMEOUT = 30_000;
-
-export interface NewUpload {
-  repository: RepositoryName;
-  /** As what it is counted among its owner's; null for one that is not. */
-  counted: OpenUpload | null;
-  /** What the running hash computes. */
-  algorithm: Algorithm;
-  /** Idle time after which the session is dropped. Milliseconds. */
-  expiresAfter: number;
-  /** Silence after which a request body gives way to the next request. Milliseconds. */
-  stallTimeout: number;
-  /** What quotas left when it began: only beyond that are they asked again. Null or absent without any. Bytes. */
-  room?: number | null;
-}
-
 export interface UploadState extends NewUpload {
   /** When it was last used. Milliseconds since the epoch. */
   usedAt: number;
+  /** When it was last counted among the open ones. Milliseconds since the epoch. */
+  countedAt: number;
   phase: "open" | "putting" | "storing" | "reopening" | "committing" | "committed";
   /** Bytes 0 … offset-1 are kept: in recorded parts, then in the tail. */
   offset: number;
@@ -90,7 +74,15 @@ export class Upload {
   }
 
   static create(storage: DurableObjectStorage, upload: NewUpload, now: number): Upload {
-    const state = { ...upload, ...EMPTY, usedAt: now, chunked: false, discarding: false, closedAs: null };
+    const state = {
+      ...upload,
+      ...EMPTY,
+      usedAt: now,
+      countedAt: now,
+      chunked: false,
+      discarding: false,
+      closedAs: null,
+    };
     const created = new Upload(storage, state);
     created.#save({});
     return created;
@@ -114,6 +106,11 @@ export class Upload {
 
   touch(now: number): void {
     this.#save({ usedAt: now });
+  }
+
+  /** It counts among the open ones from then on. */
+  count(now: number): void {
+    this.#save({ countedAt: now });
   }
 
   /** The client sends chunks: what it sends next goes on where the last one ended. */
