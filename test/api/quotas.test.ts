@@ -314,6 +314,8 @@ describe("a quota that is set below what is used", () => {
     expect((await mount("team/a", "team/b", "config")).status).toBe(201);
     expect((await putManifest("team/b", "copy", imageOf("config", ["layer"]))).status).toBe(201);
     expect((await putManifest("team/a", "v1", imageOf("config", ["layer"]))).status).toBe(201);
+    // An empty one takes no room.
+    expect((await post("team/a", "")).status).toBe(201);
     expect((await request("DELETE", `/v2/team/b/manifests/${digest}`)).status).toBe(202);
     expect(await usedOf("team")).toBe(used);
   });
