@@ -15,6 +15,7 @@ import {
   streamOf,
   textOf,
 } from "../support/registry.ts";
+import { setVariables } from "../support/settings.ts";
 
 const ABSENT = `sha256:${"0".repeat(64)}`;
 
@@ -272,6 +273,35 @@ describe("invariant 1: what a manifest names exists and stays", () => {
       ]);
     }
     expect((await request("HEAD", `/v2/a/manifests/${child}`)).status).toBe(404);
+  });
+
+  test("a push changes its own repository only, also beside one that holds the same", async () => {
+    const rowsBeside = async () => {
+      const tables = ["manifests", "manifest_blobs", "index_manifests", "tags", "repository_blobs"];
+      const queries = tables.map((table) =>
+        env.DB.prepare(
+          `SELECT '${table}' AS kind, * FROM ${table}
+           WHERE repository_id = (SELECT id FROM repositories WHERE name = 'beside')`,
+        ),
+      );
+      return (await env.DB.batch(queries)).map(({ results }) => results);
+    };
+    const child = imageOf("config", ["layer"]);
+    await pushImage("beside", "latest", "config", ["layer"]);
+    await putManifest("beside", "index", indexOf([child]));
+    for (const content of ["config", "layer", "more"]) await pushBlob("a", content);
+    const before = await rowsBeside();
+    setVariables({ ALLOW_SPARSE_INDEXES: "true" });
+    for (const [reference, manifest] of [
+      ["sparse", indexOf([imageOf("more", [])])],
+      ["latest", child],
+      ["index", indexOf([child])],
+      ["latest", imageOf("config", ["more"])],
+      ["large", imageOf("more", ["layer"], { padding: "x".repeat(1_000_001) })],
+    ] as const)
+      expect((await putManifest("a", reference, manifest)).status).toBe(201);
+    expect(await rowsBeside()).toEqual(before);
+    expect(before.flat().length).toBeGreaterThan(6);
   });
 
   test("the object of a large manifest that is refused at the write is gone, or waits to be deleted", async () => {
