@@ -296,6 +296,7 @@ describe("invariant 1: what a manifest names exists and stays", () => {
       ["sparse", indexOf([imageOf("more", [])])],
       ["latest", child],
       ["index", indexOf([child])],
+      ["own", indexOf([child], { annotations: { own: "yes" } })],
       ["latest", imageOf("config", ["more"])],
       ["large", imageOf("more", ["layer"], { padding: "x".repeat(1_000_001) })],
     ] as const)
