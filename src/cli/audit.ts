@@ -125,7 +125,7 @@ function describe(event: Event): string {
     .join("  ");
 }
 
-/** What the actor's name alone would hide: another one of this name may be meant. */
+/** What the actor's name alone does not say. */
 function howOf(credential: string | null): string {
   if (credential === "command line") return "at the command line";
   return credential?.startsWith("token ") ? "by token" : "";

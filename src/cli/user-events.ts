@@ -68,12 +68,7 @@ async function tell(remote: boolean, statements: string[]): Promise<boolean> {
 
 function statementsOf(events: UserEvent[]): string[] {
   const run = randomUUID();
-  const by = [
-    literal(nameOfUser()),
-    literal("command line"),
-    "NULL",
-    literal(`npm run user on ${hostname()}`),
-  ];
+  const by = [literal(actor()), literal("command line"), "NULL", "NULL"];
   const now = Date.now();
   const statements: string[] = [];
   let rows: string[] = [];
@@ -101,12 +96,17 @@ function statementsOf(events: UserEvent[]): string[] {
   return statements;
 }
 
-/** Whoever runs this program. In a container he may have no name. */
+/** Whoever runs this program: no user of the registry has such a name. */
+function actor(): string {
+  return `${hostname()}#${nameOfUser()}`;
+}
+
+/** In a container he may have none. */
 function nameOfUser(): string {
   try {
     return userInfo().username;
   } catch {
-    return `user ${process.getuid?.()}`;
+    return String(process.getuid?.());
   }
 }
 

@@ -48,14 +48,14 @@ test("prints a line for each event, of all pages; what a client says of itself m
   expect(queries()).toEqual([{ n: "1000" }, { n: "1000", last: "5.1/tag/v1" }]);
 });
 
-test("says of what was done at a command line that it was: its names are not the registry's users", async () => {
+test("says of what was done at a command line that it was", async () => {
   const event = {
-    ...{ ...FAILED, actor: "root", credential: "command line", address: null },
-    ...{ userAgent: "npm run user on desk", action: "add-user", outcome: "done" },
+    ...{ ...FAILED, actor: "desk#alice", credential: "command line", address: null },
+    ...{ userAgent: null, action: "add-user", outcome: "done" },
   };
   registry.reply = (_, response) => json(response, 200, { events: [event], next: null });
   expect((await audit()).stdout).toBe(
-    "2026-11-24T07:00:00.000Z  root at the command line  add-user  alice  from npm run user on desk\n",
+    "2026-11-24T07:00:00.000Z  desk#alice at the command line  add-user  alice\n",
   );
 });
 

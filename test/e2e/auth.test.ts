@@ -1,7 +1,7 @@
 /** Logging in with real clients: passwords (Basic) and, with public repositories, tokens (Bearer). */
 
 import { mkdtempSync, writeFileSync } from "node:fs";
-import { userInfo } from "node:os";
+import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { attempt, type Result, run } from "./support/command.ts";
@@ -185,7 +185,12 @@ describe.each(MODES)("with %s", (mode, variables) => {
     await user("remove teamster");
     const told = await send(`http://${registry.host}/v2/_berth/audit?action=remove-user`);
     expect(((await told.json()) as { events: unknown[] }).events).toMatchObject([
-      { actor: userInfo().username, credential: "command line", reference: "teamster", outcome: "done" },
+      {
+        actor: `${hostname()}#${userInfo().username}`,
+        credential: "command line",
+        reference: "teamster",
+        outcome: "done",
+      },
     ]);
     expect((await docker("pull", `${registry.host}/team/app:1`)).code).toBe(1);
     expect((await login("teamster", "team only")).code).toBe(1);

@@ -100,6 +100,8 @@ const uploads: Scenario[] = [
       const location = await client.startUpload(name);
       await client.send(location, content, 0, 3);
       await client.ask({ method: "GET", path: location, expected: [204] });
+      // So late that the session has to be counted anew.
+      setDaysAhead(0.5);
       await client.send(location, content, 3, 7);
       await client.send(location, content, 7, content.byteLength, sha256(content));
       return { name, blobs: [content] };
@@ -408,6 +410,7 @@ const deleting: Scenario[] = [
 const quotas: Scenario[] = [
   {
     title: "a quota, and what it refuses",
+    dear: true,
     async prepare(id) {
       await pushContents(`quota${id}`, `config ${id}`);
       await pushContents(`quota${id}-source`, `mounted ${id}`);
