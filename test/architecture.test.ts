@@ -94,7 +94,8 @@ describe("files", () => {
       /^storage\/objects\/r2\.ts$/,
     ],
     ["D1", /D1Database|D1PreparedStatement|\bDB\./, /^storage\/database\.ts$/],
-    ["SQL", /\.prepare\(|\.batch[(<]/, /^storage\//],
+    // `npm start` looks into wrangler's own book of migrations.
+    ["SQL", /\.prepare\(|\.batch[(<]/, /^storage\/|^cli\/local-state\.ts$/],
     ["Durable Objects", /\.idFromName\(|\bDurableObjectNamespace\b/, /^storage\/upload\/client\.ts$/],
     ["the log", /console\./, /^log\.ts$|^cli\//],
   ];
