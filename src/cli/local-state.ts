@@ -1,20 +1,25 @@
 /** The state of `npm start` on local disk: made ready by the process that is going to serve it. */
 
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
-import { chmod, mkdir, readdir } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
 import process from "node:process";
-import { getPlatformProxy } from "wrangler";
+import { getPlatformProxy, unstable_splitSqlQuery as splitSql } from "wrangler";
 import { isUserName } from "../auth/user-entry.ts";
 import { hashPassword } from "./user-entries.ts";
-import { CONFIG, type FirstUser, ROOT, runWrangler, STATE } from "./wrangler.ts";
+import { CONFIG, type FirstUser, ROOT, STATE } from "./wrangler.ts";
 
-/** Below the folder that wrangler is told, where it keeps what is local. */
-const FOLDER = `${STATE}/v3`;
+const MIGRATIONS = `${ROOT}/migrations`;
+
+interface Statement {
+  bind(...values: string[]): Statement;
+}
 
 /** What is needed of the bindings. */
 interface Bindings {
-  DB: { prepare(sql: string): { all(): Promise<{ results: { name: string }[] }> } };
+  DB: {
+    prepare(sql: string): Statement;
+    batch(statements: Statement[]): Promise<{ results: { name: string }[] }[]>;
+  };
   USERS: {
     list(options: {
       cursor?: string;
@@ -28,35 +33,39 @@ export async function prepareState(): Promise<FirstUser | null> {
   // Password hashes and everybody's images: for no other user of this machine.
   await mkdir(STATE, { recursive: true, mode: 0o700 });
   await chmod(STATE, 0o700);
-  // One after the other: on new state, two that open it lock each other out.
-  const isMigrated = existsSync(`${FOLDER}/d1`) && (await withBindings(({ DB }) => hasAllMigrations(DB)));
-  // wrangler's own way, which keeps the book that `npm run deploy` keeps as well.
-  if (!isMigrated) await runWrangler(["d1", "migrations", "apply", "DB", "--local", "--persist-to", STATE]);
-  return withBindings(({ USERS }) => makeFirstUser(USERS));
-}
-
-async function withBindings<T>(work: (bindings: Bindings) => Promise<T>): Promise<T> {
   const proxy = await getPlatformProxy<Bindings & Record<string, unknown>>({
     configPath: CONFIG,
-    persist: { path: FOLDER },
+    // Below the folder that wrangler is told, where it keeps what is local.
+    persist: { path: `${STATE}/v3` },
     remoteBindings: false,
   });
   try {
-    return await work(proxy.env);
+    await migrate(proxy.env.DB);
+    return await makeFirstUser(proxy.env.USERS);
   } finally {
     await proxy.dispose();
   }
 }
 
-async function hasAllMigrations(db: Bindings["DB"]): Promise<boolean> {
-  const wanted = (await readdir(`${ROOT}/migrations`)).filter((name) => name.endsWith(".sql"));
-  try {
-    const { results } = await db.prepare("SELECT name FROM d1_migrations").all();
-    const applied = new Set(results.map(({ name }) => name));
-    return wanted.every((name) => applied.has(name));
-  } catch (error) {
-    if (String(error).includes("no such table")) return false;
-    throw error;
+/**
+ * What `wrangler d1 migrations apply` does, with its own splitter and in its own book, but in a process that has it
+ * loaded already. Each migration goes in whole or not at all.
+ */
+async function migrate(db: Bindings["DB"]): Promise<void> {
+  const book = `CREATE TABLE IF NOT EXISTS d1_migrations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT UNIQUE,
+    applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
+  )`;
+  const [, rows] = await db.batch([db.prepare(book), db.prepare("SELECT name FROM d1_migrations")]);
+  const applied = new Set(rows?.results.map(({ name }) => name));
+  const files = (await readdir(MIGRATIONS)).filter((name) => name.endsWith(".sql")).sort();
+  for (const name of files.filter((name) => !applied.has(name))) {
+    const statements = splitSql(await readFile(`${MIGRATIONS}/${name}`, "utf8"));
+    await db.batch([
+      ...statements.map((sql) => db.prepare(sql)),
+      db.prepare("INSERT INTO d1_migrations (name) VALUES (?1)").bind(name),
+    ]);
   }
 }
 
