@@ -46,21 +46,21 @@ try {
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
     process.removeAllListeners(signal).on(signal, () => end(0));
   }
-  say({ kind: "ready", first });
+  await say({ kind: "ready", first });
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   await end(1);
 }
 
-function say(message: DevServerMessage): void {
-  process.send?.(message);
+function say(message: DevServerMessage): Promise<void> {
+  return new Promise((sent) => process.send?.(message, undefined, undefined, () => sent()));
 }
 
 async function prepare(): Promise<FirstUser | null> {
   try {
     return await prepareState();
   } catch (error) {
-    say({ kind: "unprepared", message: (error as Error).message });
+    await say({ kind: "unprepared", message: (error as Error).message });
     process.exit(1);
   }
 }

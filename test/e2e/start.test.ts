@@ -47,6 +47,13 @@ describe("npm start", () => {
     expect(stderr.trim()).toBe(`PORT is ${JSON.stringify(port)}, but must be a number from 1 to 65535.`);
   });
 
+  it("ends with what is wrong when the state cannot be kept where it is to be", async () => {
+    const env = { PORT: String(await freePort()), BERTH_STATE: "/dev/null/state" };
+    const { code, stdout, stderr } = await attempt("npm", ["start", "--silent"], { cwd: ROOT, env });
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^The local state could not be prepared:\n.*\/dev\/null\/state/);
+  });
+
   it("says how to push the first image, and nothing that has to be understood", async () => {
     const { service, port, state } = await startRegistry(workspace);
     await service.stop();
