@@ -83,6 +83,7 @@ export class UploadSession extends DurableObject<Env> {
       if (chunk.range !== null && chunk.range.offset !== offset) return { kind: "out-of-order", offset };
       upload.becomeChunked();
       const refused = await this.#receive(upload, chunk, body, null);
+      if (refused !== null && ENDING.includes(refused.kind)) await this.#discard(upload);
       return refused ?? { kind: "accepted", offset: upload.state.offset };
     });
   }
@@ -213,9 +214,7 @@ export class UploadSession extends DurableObject<Env> {
     digest: Digest | null,
   ): Promise<Refusal | null> {
     const exceeded = await beyondQuota(this.#stores, upload, digest, chunk);
-    const refused = exceeded ?? refusalOf(await this.#takeIn(upload, chunk, body), upload);
-    if (refused !== null && ENDING.includes(refused.kind)) await this.#discard(upload);
-    return refused;
+    return exceeded ?? refusalOf(await this.#takeIn(upload, chunk, body), upload);
   }
 
   async #takeIn(upload: Upload, chunk: Pick<Chunk, "length" | "range">, body: BodyReader): Promise<End> {
