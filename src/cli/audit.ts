@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { Command } from "commander";
-import { AdminApi, type AdminOptions, withRegistry } from "./admin/api.ts";
+import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
 import { parseDuration } from "./duration.ts";
 import { EXIT } from "./failure.ts";
 import { Patience, QUICK_PAUSES } from "./http/retry.ts";
@@ -74,8 +74,7 @@ await runProgram(
 async function run(options: Options): Promise<void> {
   // What is wrong is said before anything is asked.
   const query = queryOf(options);
-  const api = await AdminApi.open(options);
-  try {
+  await withApi(options, async (api) => {
     let found = false;
     for (let last: string | null = null; ; ) {
       const page = (await api.call("GET", "audit", {
@@ -88,9 +87,7 @@ async function run(options: Options): Promise<void> {
       if (last === null) break;
     }
     if (!found) console.error("There are no such events.");
-  } finally {
-    api.close();
-  }
+  });
 }
 
 function queryOf({ repository, actor, action, since }: Options): Record<string, string> {

@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { Command } from "commander";
-import { AdminApi, type AdminOptions, withRegistry } from "./admin/api.ts";
+import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
 import { EXIT } from "./failure.ts";
 import { runProgram } from "./program.ts";
 import { formatSize } from "./size.ts";
@@ -63,8 +63,7 @@ const program = withRegistry(new Command("gc"))
 await runProgram(program);
 
 async function run(options: Options): Promise<void> {
-  const api = await AdminApi.open(options);
-  try {
+  await withApi(options, async (api) => {
     if (options.list) {
       const { runs } = (await api.call("GET", "gc")) as { runs: Report[] };
       for (const report of runs) printLine(report);
@@ -74,9 +73,7 @@ async function run(options: Options): Promise<void> {
     print(report);
     const failed = report.outcome === "failed" || (report.failures ?? []).length > 0;
     if (failed) process.exitCode = EXIT.registry;
-  } finally {
-    api.close();
-  }
+  });
 }
 
 function queryOf({ dryRun, force, adopt }: Options): Record<string, string> {

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { getManifest, hashBlob, headManifest } from "./support/api.ts";
-import { attempt, run } from "./support/command.ts";
+import { attempt } from "./support/command.ts";
 import { ContainerTools } from "./support/containers.ts";
-import { PASSWORD, send, USER } from "./support/login.ts";
+import { send } from "./support/login.ts";
+import { runAgainst } from "./support/programs.ts";
 import { faultsIn, type Registry, ROOT, startRegistry } from "./support/registry.ts";
 import { docker, image, workspace } from "./support/shared.ts";
 
@@ -25,9 +26,8 @@ afterAll(async () => {
 });
 
 /** `npm run gc`, with the credentials that docker would have. */
-async function gc(...options: string[]): Promise<string> {
-  const login = `printf %s '${PASSWORD}' | npm run --silent gc -- --username ${USER} --password-stdin`;
-  return run("sh", ["-c", `${login} --registry http://${registry.host} ${options.join(" ")}`], { cwd: ROOT });
+function gc(...options: string[]): Promise<string> {
+  return runAgainst(registry.host, "gc", ...options);
 }
 
 async function blobsOf(name: string, reference: string): Promise<string[]> {

@@ -2,31 +2,13 @@
 
 import { beforeAll, describe, expect, it } from "vitest";
 import { headManifest } from "./support/api.ts";
-import { run } from "./support/command.ts";
 import { ContainerTools } from "./support/containers.ts";
-import { PASSWORD, USER } from "./support/login.ts";
-import { ROOT } from "./support/registry.ts";
+import { complaintOf, runAgainst } from "./support/programs.ts";
 import { docker, host, image, itLeavesACleanLog, workspace } from "./support/shared.ts";
 
 const OTHER = "immutable-other:1";
 const tools = new ContainerTools(workspace);
 let first = "";
-
-/** `npm run policy`, with the credentials that docker would have. */
-function policy(...args: string[]): Promise<string> {
-  const quoted = args.map((arg) => `'${arg}'`).join(" ");
-  const program = `npm run --silent policy -- ${quoted} --username ${USER} --password-stdin`;
-  return run("sh", ["-c", `printf %s '${PASSWORD}' | ${program} --registry http://${host}`], { cwd: ROOT });
-}
-
-/** What a client says that has to fail. */
-async function complaintOf(work: Promise<string>): Promise<string> {
-  const error = await work.then(
-    () => null,
-    (thrown: Error) => thrown,
-  );
-  return error?.message ?? "it went through";
-}
 
 const KEPT = /the policy releases keeps the tag v1 as it is/;
 
@@ -35,7 +17,7 @@ describe("an immutable tag", () => {
     await docker.run("create", "--name", "immutable", image.name);
     await docker.run("commit", "--change", "LABEL other=yes", "immutable", OTHER);
     await docker.run("rm", "immutable");
-    await policy("set", "releases", "--repositories", "immutable/**", "--tags", "v*");
+    await runAgainst(host, "policy", "set", "releases", "--repositories", "immutable/**", "--tags", "v*");
     first = await docker.push(image.name, `${host}/immutable/app:v1`);
     await docker.push(OTHER, `${host}/immutable/app:latest`);
   });
@@ -74,8 +56,10 @@ describe("an immutable tag", () => {
   });
 
   it("moves when the policy is gone", async () => {
-    expect(await policy("list")).toBe("releases: in immutable/** the tags v* do not move");
-    await policy("remove", "releases");
+    expect(await runAgainst(host, "policy", "list")).toBe(
+      "releases: in immutable/** the tags v* do not move",
+    );
+    await runAgainst(host, "policy", "remove", "releases");
     const second = await docker.push(OTHER, `${host}/immutable/app:v1`);
     expect(second).not.toBe(first);
     expect((await headManifest(host, "immutable/app", "v1")).digest).toBe(second);

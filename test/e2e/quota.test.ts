@@ -2,35 +2,18 @@
 
 import { beforeAll, describe, expect, it } from "vitest";
 import { headManifest } from "./support/api.ts";
-import { run } from "./support/command.ts";
 import { ContainerTools } from "./support/containers.ts";
-import { PASSWORD, send, USER } from "./support/login.ts";
-import { ROOT } from "./support/registry.ts";
+import { send } from "./support/login.ts";
+import { complaintOf, runAgainst } from "./support/programs.ts";
 import { docker, host, image, itLeavesACleanLog, workspace } from "./support/shared.ts";
 
 const tools = new ContainerTools(workspace);
-
-/** `npm run`, with the credentials that docker would have. */
-function npm(script: string, ...args: string[]): Promise<string> {
-  const quoted = args.map((arg) => `'${arg}'`).join(" ");
-  const program = `npm run --silent ${script} -- ${quoted} --username ${USER} --password-stdin`;
-  return run("sh", ["-c", `printf %s '${PASSWORD}' | ${program} --registry http://${host}`], { cwd: ROOT });
-}
-
-/** What a client says that has to fail. */
-async function complaintOf(work: Promise<string>): Promise<string> {
-  const error = await work.then(
-    () => null,
-    (thrown: Error) => thrown,
-  );
-  return error?.message ?? "it went through";
-}
 
 const FULL = /the quota team has no room for this/;
 
 describe("a quota", () => {
   beforeAll(async () => {
-    await npm("quota", "set", "team", "--repositories", "quota/**", "--bytes", "10MB");
+    await runAgainst(host, "quota", "set", "team", "--repositories", "quota/**", "--bytes", "10MB");
   });
 
   it("refuses an image that is larger, and docker shows why", async () => {
@@ -55,22 +38,22 @@ describe("a quota", () => {
   });
 
   it("takes the image when it allows enough, and counts what two repositories share once", async () => {
-    await npm("quota", "set", "team", "--repositories", "quota/**", "--bytes", "200MB");
+    await runAgainst(host, "quota", "set", "team", "--repositories", "quota/**", "--bytes", "200MB");
     const digest = await docker.push(image.name, `${host}/quota/app:1`);
     expect(await docker.push(image.name, `${host}/quota/again:1`)).toBe(digest);
     expect((await headManifest(host, "quota/again", "1")).digest).toBe(digest);
-    expect(await npm("quota", "list")).toMatch(
+    expect(await runAgainst(host, "quota", "list")).toMatch(
       /^team: quota\/\*\* may hold 200\.0 MB, and hold 1[56]\d\.\d MB$/,
     );
   });
 
   it("and usage lists who holds it, the largest first", async () => {
-    const lines = (await npm("usage")).split("\n").filter((line) => line.includes("quota/a"));
+    const lines = (await runAgainst(host, "usage")).split("\n").filter((line) => line.includes("quota/a"));
     expect(lines).toHaveLength(2);
     for (const line of lines)
       expect(line).toMatch(/ 1[56]\d\.\d MB {2}quota\/\w+ {2}of admin {2}\d+ blobs, 1 manifest/);
-    await npm("quota", "remove", "team");
-    expect(await npm("quota", "list")).toBe("");
+    await runAgainst(host, "quota", "remove", "team");
+    expect(await runAgainst(host, "quota", "list")).toBe("");
   });
 
   itLeavesACleanLog();
