@@ -12,6 +12,12 @@ const REPETITIONS = 10;
 const PAUSE = 200;
 
 /**
+ * What wrangler's proxy makes of a connection that is cut under it, as that of a body is whose session is reset. The
+ * registry's own 500 is JSON.
+ */
+const CUT = "Error: Network connection lost.";
+
+/**
  * @param authorization the header
  * @param onRefusal told of every 503
  */
@@ -41,8 +47,10 @@ export function clientAt(origin: string, authorization: string, onRefusal: () =>
       if (isUpload(method, path) && init.signal?.aborted !== true) return new Response(null, { status: 503 });
       throw new Error(`${method} ${path} had no answer`, { cause: error });
     });
-    if (response.status === 500) throw new Error(`${method} ${path} answered 500: ${await response.text()}`);
-    return response;
+    if (response.status !== 500) return response;
+    const text = await response.text();
+    if (isUpload(method, path) && text.startsWith(CUT)) return new Response(null, { status: 503 });
+    throw new Error(`${method} ${path} answered 500: ${text}`);
   }
 }
 
