@@ -12,7 +12,7 @@ import { eventsBefore } from "../storage/garbage/events.ts";
 import { checkIdentity } from "../storage/garbage/identity.ts";
 import { unwantedManifests } from "../storage/garbage/manifests.ts";
 import { countWaiting, doomedBefore, forgetRecords, orphansBefore } from "../storage/garbage/objects.ts";
-import { acquireLease, finishRun } from "../storage/garbage/runs.ts";
+import { acquireLease, finishRun, type Orders } from "../storage/garbage/runs.ts";
 import { openStores } from "../storage/stores.ts";
 import { addFailure, addTaken, type CollectionReport, newReport, type Step } from "./report.ts";
 import { LEASE, type Plan, type Run, runStep } from "./step.ts";
@@ -72,16 +72,16 @@ export async function collectGarbage(
     addFailure(report, "run", error);
   }
   report.duration = Date.now() - report.startedAt;
-  if (!dryRun) await recordRun(run, { ...(by ?? CRON), request: report.id });
+  if (!dryRun) await recordRun(run, { ...(by ?? CRON), request: report.id }, { force, adopt });
   const { entries, ...summary } = report;
   log("garbage-collection", summary, report.outcome === "failed" ? "error" : "info");
   return report;
 }
 
 /** Without the record, the lease ends by itself. */
-async function recordRun({ stores, report, cursors }: Run, by: Actor): Promise<void> {
+async function recordRun({ stores, report, cursors }: Run, by: Actor, orders: Orders): Promise<void> {
   try {
-    await finishRun(stores.db, report, cursors, by);
+    await finishRun(stores.db, report, cursors, by, orders);
   } catch (error) {
     addFailure(report, "run", new Error("the run could not be recorded", { cause: error }));
   }

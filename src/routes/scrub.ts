@@ -2,11 +2,12 @@
 
 import { Hono } from "hono";
 import { RegistryError } from "../oci/errors.ts";
+import { type Happening, writeHappening } from "../storage/audit.ts";
 import { type Cursor, parseCursor } from "../storage/scrub/cursor.ts";
 import { scrubPage } from "../storage/scrub/scrub.ts";
 import { openStores } from "../storage/stores.ts";
 import { requireAdmin } from "./authorize.ts";
-import type { Context, RegistryEnv } from "./context.ts";
+import { actorOf, type Context, type RegistryEnv } from "./context.ts";
 import { flag } from "./flag.ts";
 
 export const scrub = new Hono<RegistryEnv>();
@@ -17,8 +18,14 @@ scrub.post("/v2/_berth/scrub", async (c) => {
   const { allowSparseIndexes, orphanAge } = c.get("settings");
   const rebuild = flag(c, "rebuild");
   const cursor = parseAfter(c, rebuild);
+  const stores = openStores(c.env);
+  // Once a scrub, before it changes anything. What it changes is in the log.
+  if (cursor === null) {
+    const begun: Happening = { action: "scrub", outcome: "begun", reference: null, detail: { rebuild } };
+    await writeHappening(stores.db, actorOf(c), begun);
+  }
   const options = { rebuild, sparse: allowSparseIndexes, freeBefore: Date.now() - orphanAge };
-  return c.json(await scrubPage(openStores(c.env), cursor, options));
+  return c.json(await scrubPage(stores, cursor, options));
 });
 
 /** @throws RegistryError UNSUPPORTED 400 */

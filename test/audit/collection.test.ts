@@ -7,7 +7,7 @@ import worker from "../../src/index.ts";
 import { collect, expectSound } from "../gc/support.ts";
 import { setDaysAhead } from "../support/clock.ts";
 import { storedEvents } from "../support/events.ts";
-import { breakAlways, healAll } from "../support/faults.ts";
+import { breakAll, breakAlways, healAll } from "../support/faults.ts";
 import { pushBlob, request } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
 
@@ -39,6 +39,38 @@ describe("a run", () => {
   test("that is dry is none", async () => {
     await request("POST", "/v2/_berth/gc?dry-run=true");
     expect(await storedEvents()).toEqual([]);
+  });
+
+  test("says what it was told to do besides", async () => {
+    await request("POST", "/v2/_berth/gc?force=true&adopt=true");
+    await request("POST", "/v2/_berth/gc");
+    const details = (await storedEvents("collect")).map(({ detail }) => JSON.parse(detail ?? ""));
+    expect(details.map(({ force, adopt }) => [force, adopt])).toEqual([
+      [true, true],
+      [undefined, undefined],
+    ]);
+  });
+});
+
+describe("a scrub", () => {
+  test("is one event of who asked for it, however many pages it has", async () => {
+    await pushBlob("a", "blob");
+    for (let query = "rebuild=true"; query !== ""; ) {
+      const response = await request("POST", `/v2/_berth/scrub?${query}`);
+      const { next } = (await response.json()) as { next: string | null };
+      query = next === null ? "" : `rebuild=true&${new URLSearchParams({ after: next })}`;
+    }
+    const events = await storedEvents("scrub");
+    expect(events).toMatchObject([{ actor: "admin", outcome: "begun" }]);
+    expect(JSON.parse(events[0]?.detail ?? "")).toEqual({ rebuild: true });
+  });
+
+  test("that cannot be written down does not begin", async () => {
+    breakAll("DB.query", "before");
+    expect((await request("POST", "/v2/_berth/scrub")).status).toBe(503);
+    expect(await storedEvents("scrub")).toEqual([]);
+    expect((await request("POST", "/v2/_berth/scrub")).status).toBe(200);
+    expect(await storedEvents("scrub")).toHaveLength(1);
   });
 });
 

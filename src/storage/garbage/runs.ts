@@ -55,10 +55,22 @@ interface Report {
   taken: Record<string, { count: number; bytes: number }>;
 }
 
+/** What a run was told to do besides. */
+export interface Orders {
+  force: boolean;
+  adopt: boolean;
+}
+
 /** Records what a run did, and gives its lease back. */
-export async function finishRun(db: Database, report: Report, cursors: Cursors, by: Actor): Promise<void> {
+export async function finishRun(
+  db: Database,
+  report: Report,
+  cursors: Cursors,
+  by: Actor,
+  { force, adopt }: Orders,
+): Promise<void> {
   const { id: run, startedAt, outcome, objectsDeleted, taken } = report;
-  const detail = { run, objectsDeleted, taken };
+  const detail = { run, objectsDeleted, taken, ...(force && { force }), ...(adopt && { adopt }) };
   await db.batch([
     db
       .prepare(`INSERT INTO gc_runs (id, started_at, report) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING`)
