@@ -23,6 +23,10 @@ export interface Settings {
   tokenSecrets: string[];
   /** Repositories that anybody may pull from. */
   publicRepositories: Glob[];
+  /** Whether blobs are read through Cloudflare's cache. */
+  edgeCache: boolean;
+  /** Whether a replica of the database may say what a manifest's digest is. */
+  readReplicas: boolean;
   allowDelete: boolean;
   allowSparseIndexes: boolean;
   /** How long an unreferenced blob is safe from collection. Milliseconds. */
@@ -55,6 +59,8 @@ export function readSettings(env: Env & { TOKEN_SECRET?: string }): Settings {
     oidc: oidc(env),
     tokenSecrets: tokenSecrets(env.TOKEN_SECRET ?? ""),
     publicRepositories: globs("PUBLIC_REPOSITORIES", env.PUBLIC_REPOSITORIES),
+    edgeCache: flag("EDGE_CACHE", env.EDGE_CACHE),
+    readReplicas: flag("READ_REPLICAS", env.READ_REPLICAS),
     allowDelete: flag("ALLOW_DELETE", env.ALLOW_DELETE),
     allowSparseIndexes: flag("ALLOW_SPARSE_INDEXES", env.ALLOW_SPARSE_INDEXES),
     gracePeriod: duration("GRACE_PERIOD", env.GRACE_PERIOD),

@@ -3,6 +3,7 @@
 import { app } from "./app.ts";
 import { collectGarbage } from "./gc/collect.ts";
 
+export { StoredObjects } from "./storage/objects/edge.ts";
 export { UploadSession } from "./storage/upload/session.ts";
 
 export default {

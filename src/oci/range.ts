@@ -61,3 +61,8 @@ export function parseContentRange(header: string | undefined): ByteRange | null 
   }
   return { offset, length: last - offset + 1 };
 }
+
+/** `Content-Range` of a part of a representation of `size` bytes (RFC 9110, section 14.4). */
+export function formatContentRange({ offset, length }: ByteRange, size: number): string {
+  return `bytes ${offset}-${offset + length - 1}/${size}`;
+}

@@ -3,7 +3,7 @@
 import { Hono } from "hono";
 import { type Digest, parseDigest } from "../oci/digest.ts";
 import { RegistryError } from "../oci/errors.ts";
-import { parseRange } from "../oci/range.ts";
+import { formatContentRange, parseRange } from "../oci/range.ts";
 import type { RepositoryName } from "../oci/reference.ts";
 import { getBlob, headBlob, unlinkBlob } from "../storage/blobs.ts";
 import { openStores } from "../storage/stores.ts";
@@ -20,7 +20,8 @@ blobs.get("/v2/:name{.+}/blobs/:digest", async (c) => {
   const digest = parseDigest(c.req.param("digest"));
   if (c.req.method === "HEAD" || isNotModified(c, digest)) return headResponse(c, name, digest);
 
-  const blob = await getBlob(openStores(c.env), name, digest, (size) =>
+  const edge = c.get("settings").edgeCache ? c.executionCtx.exports.StoredObjects : null;
+  const blob = await getBlob(openStores(c.env), edge, name, digest, (size) =>
     parseRange(rangeHeader(c, digest), size),
   );
   if (blob === null) throw unknown(digest);
@@ -28,8 +29,7 @@ blobs.get("/v2/:name{.+}/blobs/:digest", async (c) => {
   const { size, range, body } = blob;
   const headers = blobHeaders(digest, range?.length ?? size);
   if (range === null) return c.body(body, 200, headers);
-  const last = range.offset + range.length - 1;
-  return c.body(body, 206, { ...headers, "Content-Range": `bytes ${range.offset}-${last}/${size}` });
+  return c.body(body, 206, { ...headers, "Content-Range": formatContentRange(range, size) });
 });
 
 async function headResponse(c: Context, name: RepositoryName, digest: Digest) {

@@ -42,7 +42,7 @@ manifests.get("/v2/:name{.+}/manifests/:reference", async (c) => {
     if (c.req.method === "HEAD") return c.body(null, 200, headersOf(info));
   }
 
-  const manifest = await getManifest(openStores(c.env), name, reference);
+  const manifest = await getManifest(openStores(c.env), name, reference, c.get("settings").readReplicas);
   if (manifest === null) throw unknown(reference);
   return c.body(manifest.content, 200, headersOf(manifest));
 });

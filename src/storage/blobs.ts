@@ -6,6 +6,7 @@ import type { RepositoryName } from "../oci/reference.ts";
 import { type Actor, noteUnlinking } from "./audit.ts";
 import type { Database } from "./database.ts";
 import { noteMissing } from "./missing.ts";
+import { readThroughEdge } from "./objects/edge.ts";
 import type { Stores } from "./stores.ts";
 
 interface BlobRow {
@@ -61,11 +62,13 @@ export interface BlobContent {
 
 /**
  * The bytes of a blob that is linked in a repository; null when it is not, or its object is missing.
+ * @param edge StoredObjects, behind Cloudflare's cache; null to do without
  * @param select called with the blob's size, says which part is wanted: null for the whole
  * @throws what `select` throws
  */
 export async function getBlob(
   { db, objects }: Stores,
+  edge: Fetcher | null,
   repository: RepositoryName,
   digest: Digest,
   select: (size: number) => ByteRange | null,
@@ -80,7 +83,9 @@ export async function getBlob(
       return null;
     }
     const range = select(row.size);
-    const body = await objects.get(row.object_key, range);
+    const object = { key: row.object_key, size: row.size };
+    const body =
+      (edge && (await readThroughEdge(edge, object, range))) ?? (await objects.get(object.key, range));
     if (body !== null) return { size: row.size, range, body };
     missing = row.object_key;
   }

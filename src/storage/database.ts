@@ -10,10 +10,18 @@ const FINAL =
   /constraint failed|over a quota|SQLITE_(?:ERROR|CONSTRAINT|MISMATCH|TOOBIG|RANGE|AUTH)|syntax error|no such (?:table|column)|too many SQL variables|D1_TYPE_ERROR|Too many API requests/i;
 
 export class Database {
-  readonly #d1: D1Database;
+  readonly #d1: D1Database | D1DatabaseSession;
 
-  constructor(d1: D1Database) {
+  constructor(d1: D1Database | D1DatabaseSession) {
     this.#d1 = d1;
+  }
+
+  /**
+   * The same through the nearest replica, which may lag: what it has may be older, what it lacks may be there. Without
+   * read replication that is the primary.
+   */
+  nearby(): Database {
+    return "withSession" in this.#d1 ? new Database(this.#d1.withSession("first-unconstrained")) : this;
   }
 
   prepare(sql: string): Statement {

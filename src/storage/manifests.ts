@@ -71,15 +71,23 @@ function findHead(db: Database, repository: RepositoryName, reference: Reference
   return statement.bind(repository, reference).first<HeadRow>();
 }
 
-/** A manifest with its exact bytes; null when the repository does not hold it, or its object is missing. */
+/**
+ * A manifest with its exact bytes; null when the repository does not hold it, or its object is missing.
+ * @param nearby whether a replica may say what a digest is, which never changes. Of a tag it might tell the past.
+ */
 export async function getManifest(
   { db, objects }: Stores,
   repository: RepositoryName,
   reference: Reference,
+  nearby: boolean,
 ): Promise<(ManifestInfo & { content: string | ReadableStream }) | null> {
   let missing: string | null = null;
+  let near =
+    nearby && isDigestReference(reference) ? await findManifest(db.nearby(), repository, reference) : null;
   for (;;) {
-    const row = await findManifest(db, repository, reference);
+    const row = near ?? (await findManifest(db, repository, reference));
+    // What is missing, or has gone, is for the primary to say.
+    near = null;
     if (row === null) return null;
     const info = { digest: row.digest, mediaType: row.media_type, size: row.size };
     if (row.object_key === null) return { ...info, content: row.content ?? "" };

@@ -105,7 +105,7 @@ async function annotationsOf(
   row: ReferrerRow,
 ): Promise<Record<string, string> | null> {
   if (row.annotations !== null) return JSON.parse(row.annotations);
-  const stored = await getManifest(stores, repository, row.digest);
+  const stored = await getManifest(stores, repository, row.digest, false);
   if (stored === null) return null;
   const text =
     typeof stored.content === "string" ? stored.content : await new Response(stored.content).text();

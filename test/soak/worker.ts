@@ -8,6 +8,7 @@
  */
 
 import worker from "../../src/index.ts";
+import { StoredObjects as RealStoredObjects } from "../../src/storage/objects/edge.ts";
 import { UploadSession as RealUploadSession } from "../../src/storage/upload/session.ts";
 import { breakAtRandom, type When } from "../support/faults.ts";
 import { instrument } from "../support/instrument.ts";
@@ -20,6 +21,12 @@ export class UploadSession extends RealUploadSession {
 
   reset(): void {
     this.ctx.abort("reset on purpose");
+  }
+}
+
+export class StoredObjects extends RealStoredObjects {
+  constructor(ctx: ExecutionContext, env: Env) {
+    super(ctx, instrument(env));
   }
 }
 

@@ -22,6 +22,8 @@ const originals = new WeakMap<D1PreparedStatement, { statement: D1PreparedStatem
 
 function database(db: D1Database): D1Database {
   return override(db, {
+    // What a replica answers is the primary's own answer here, unless it lags.
+    withSession: (constraint?: D1SessionConstraint) => replica(db.withSession(constraint)),
     prepare: (query: string) => statement(db.prepare(query), evenSpace(query)),
     batch: (statements: D1PreparedStatement[]) => {
       const run = async () => {
@@ -35,20 +37,33 @@ function database(db: D1Database): D1Database {
   });
 }
 
+let lags = false;
+
+/** Whether replicas have heard of nothing yet. */
+export function setLag(lag: boolean): void {
+  lags = lag;
+}
+
+function replica(session: D1DatabaseSession): D1DatabaseSession {
+  return override(session, {
+    prepare: (query: string) => statement(session.prepare(query), evenSpace(query), "REPLICA.query"),
+  });
+}
+
 /** A statement's text, as it is compared: however its source is indented. */
 export function evenSpace(sql: string): string {
   return sql.replace(/\s+/g, " ").trim();
 }
 
-function statement(original: D1PreparedStatement, sql: string): D1PreparedStatement {
+function statement(original: D1PreparedStatement, sql: string, name = "DB.query"): D1PreparedStatement {
   const run = async () => {
     const result = await original.all();
     countD1([result]);
-    return result;
+    return lags && name === "REPLICA.query" ? { ...result, results: [] } : result;
   };
-  const all = () => throughFaults("DB.query", run, { statements: [sql] });
+  const all = () => throughFaults(name, run, { statements: [sql] });
   const wrapped = override(original, {
-    bind: (...values: unknown[]) => statement(original.bind(...values), sql),
+    bind: (...values: unknown[]) => statement(original.bind(...values), sql, name),
     all,
     run: all,
     first: async () => (await all()).results[0] ?? null,

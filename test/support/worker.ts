@@ -1,8 +1,10 @@
 /** The Worker under test: the real one on the real bindings, which count what is asked of them and can be broken. */
 
 import worker from "../../src/index.ts";
+import { StoredObjects as RealStoredObjects } from "../../src/storage/objects/edge.ts";
 import { UploadSession as RealUploadSession } from "../../src/storage/upload/session.ts";
 import { remembering } from "./background.ts";
+import { withEdge } from "./edge.ts";
 import { instrument } from "./instrument.ts";
 import { withVariables } from "./settings.ts";
 
@@ -12,6 +14,13 @@ export class UploadSession extends RealUploadSession {
   }
 }
 
+export class StoredObjects extends RealStoredObjects {
+  constructor(ctx: ExecutionContext, env: Env) {
+    super(ctx, instrument(env));
+  }
+}
+
 export default {
-  fetch: (request, env, ctx) => worker.fetch(request, instrument(withVariables(env)), remembering(ctx)),
+  fetch: (request, env, ctx) =>
+    worker.fetch(request, instrument(withVariables(env)), withEdge(remembering(ctx))),
 } satisfies ExportedHandler<Env>;

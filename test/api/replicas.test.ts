@@ -1,0 +1,62 @@
+/** READ_REPLICAS: a replica may say what a digest is, and nothing else. */
+
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { recordCalls } from "../support/faults.ts";
+import { pushImage } from "../support/images.ts";
+import { setLag } from "../support/instrument.ts";
+import { request, textOf } from "../support/registry.ts";
+import { setVariables } from "../support/settings.ts";
+
+beforeEach(() => setVariables({ READ_REPLICAS: "true" }));
+
+afterEach(() => setLag(false));
+
+async function askedWhile(work: () => Promise<unknown>): Promise<string[]> {
+  const calls = recordCalls();
+  await work();
+  return calls.map(({ name }) => name).filter((name) => name !== "BUCKET.get");
+}
+
+async function get(reference: string, method = "GET"): Promise<number> {
+  const response = await request(method, `/v2/a/manifests/${reference}`);
+  await textOf(response);
+  return response.status;
+}
+
+test("a manifest by its digest is the replica's to give", async () => {
+  const digest = await pushImage("a", "latest", "config", []);
+  expect(await askedWhile(async () => expect(await get(digest)).toBe(200))).toEqual(["REPLICA.query"]);
+});
+
+test("a tag is asked of the primary, and so is what a push relies on", async () => {
+  const digest = await pushImage("a", "latest", "config", []);
+  expect(await askedWhile(() => get("latest"))).toEqual(["DB.query"]);
+  expect(await askedWhile(() => get(digest, "HEAD"))).toEqual(["DB.query"]);
+  expect(await askedWhile(() => get("latest", "HEAD"))).toEqual(["DB.query"]);
+});
+
+test("what the replica has not heard of the primary is asked for", async () => {
+  setLag(true);
+  const digest = await pushImage("a", "latest", "config", []);
+  expect(
+    await askedWhile(async () => {
+      expect(await get(digest)).toBe(200);
+      expect(await get(`sha256:${"0".repeat(64)}`)).toBe(404);
+    }),
+  ).toEqual(["REPLICA.query", "DB.query", "REPLICA.query", "DB.query"]);
+});
+
+test("that an object is gone is not noted before the primary has named it too", async () => {
+  const digest = await pushImage("a", "latest", "config", []);
+  await env.DB.prepare("UPDATE manifests SET content = NULL, object_key = 'manifests/gone'").run();
+  const asked = await askedWhile(async () => expect(await get(digest)).toBe(404));
+  expect(asked.slice(0, 2)).toEqual(["REPLICA.query", "DB.query"]);
+  expect(asked.length).toBeGreaterThan(2);
+});
+
+test("without the setting no replica is asked", async () => {
+  setVariables({ READ_REPLICAS: "false" });
+  const digest = await pushImage("a", "latest", "config", []);
+  expect(await askedWhile(() => get(digest))).toEqual(["DB.query"]);
+});
