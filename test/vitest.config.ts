@@ -12,6 +12,8 @@ const workerd = () =>
 
 export default defineConfig({
   test: {
+    // By itself vitest leaves one core to itself, which has little to do.
+    maxWorkers: "100%",
     // One a request, by the thousand.
     onConsoleLog: (text) => !text.includes('"event":"request"'),
     projects: [

@@ -39,8 +39,6 @@ export interface Scenario {
   wait?: number;
   /** Whether it can be played again and again on what was prepared once. */
   changesNothing?: boolean;
-  /** Whether a play takes so long that calls that are alike fail by themselves only once, the first of them. */
-  dear?: boolean;
 }
 
 const PART = 8 * 1024 * 1024;
@@ -410,7 +408,6 @@ const deleting: Scenario[] = [
 const quotas: Scenario[] = [
   {
     title: "a quota, and what it refuses",
-    dear: true,
     async prepare(id) {
       await pushContents(`quota${id}`, `config ${id}`);
       await pushContents(`quota${id}-source`, `mounted ${id}`);
@@ -503,7 +500,6 @@ const collecting: Scenario[] = [
   {
     title: "a collection of garbage of every kind",
     wait: 3,
-    dear: true,
     async prepare(id) {
       setVariables(POLICIES);
       await fillWithGarbage(id);
