@@ -12,6 +12,25 @@ export interface Oidc {
   tokenLifetime: number;
 }
 
+/** Where clients are sent for large blobs: R2, reached in S3's way. */
+export interface Redirect {
+  /** The smallest blob. Bytes. */
+  from: number;
+  endpoint: {
+    /** With the bucket at its end, without a slash. */
+    url: string;
+    accessKeyId: string;
+    secretAccessKey: string;
+  };
+}
+
+/** Secrets, which are no variables of wrangler.toml: absent until they are put. */
+interface Secrets {
+  TOKEN_SECRET?: string;
+  R2_ACCESS_KEY_ID?: string;
+  R2_SECRET_ACCESS_KEY?: string;
+}
+
 export interface Settings {
   /** Null when tokens of no issuer are accepted. */
   oidc: Oidc | null;
@@ -25,6 +44,8 @@ export interface Settings {
   publicRepositories: Glob[];
   /** Whether blobs are read through Cloudflare's cache. */
   edgeCache: boolean;
+  /** Null when all bytes come through the registry. */
+  redirect: Redirect | null;
   /** Whether a replica of the database may say what a manifest's digest is. */
   readReplicas: boolean;
   allowDelete: boolean;
@@ -52,7 +73,7 @@ export interface Settings {
 }
 
 /** @throws Error naming the variable that makes no sense */
-export function readSettings(env: Env & { TOKEN_SECRET?: string }): Settings {
+export function readSettings(env: Env & Secrets): Settings {
   return {
     allowHttp: flag("ALLOW_HTTP", env.ALLOW_HTTP),
     maxTokenLifetime: maxTokenLifetime(env),
@@ -60,6 +81,7 @@ export function readSettings(env: Env & { TOKEN_SECRET?: string }): Settings {
     tokenSecrets: tokenSecrets(env.TOKEN_SECRET ?? ""),
     publicRepositories: globs("PUBLIC_REPOSITORIES", env.PUBLIC_REPOSITORIES),
     edgeCache: flag("EDGE_CACHE", env.EDGE_CACHE),
+    redirect: redirect(env),
     readReplicas: flag("READ_REPLICAS", env.READ_REPLICAS),
     allowDelete: flag("ALLOW_DELETE", env.ALLOW_DELETE),
     allowSparseIndexes: flag("ALLOW_SPARSE_INDEXES", env.ALLOW_SPARSE_INDEXES),
@@ -75,6 +97,20 @@ export function readSettings(env: Env & { TOKEN_SECRET?: string }): Settings {
     maxUploads: count("MAX_UPLOADS", env.MAX_UPLOADS),
     maxChunk: bytes("MAX_CHUNK", env.MAX_CHUNK),
   };
+}
+
+function redirect(env: Env & Secrets): Redirect | null {
+  if (env.REDIRECT_BLOBS_FROM === "never") return null;
+  const from = bytes("REDIRECT_BLOBS_FROM", env.REDIRECT_BLOBS_FROM);
+  const url = env.R2_S3_ENDPOINT;
+  if (!HTTPS.test(url) || !URL.canParse(url) || url.endsWith("/"))
+    throw wrong("R2_S3_ENDPOINT", url, '"https://<account>.r2.cloudflarestorage.com/<bucket>"');
+  const { R2_ACCESS_KEY_ID: accessKeyId, R2_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  if (!accessKeyId || !secretAccessKey)
+    throw new Error(
+      "the secrets R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY must be put for REDIRECT_BLOBS_FROM",
+    );
+  return { from, endpoint: { url, accessKeyId, secretAccessKey } };
 }
 
 function tokenSecrets(value: string): string[] {
@@ -115,7 +151,7 @@ function oidc(env: Env): Oidc | null {
   const audiences = words(env.OIDC_AUDIENCE);
   const tokenLifetime = duration("OIDC_TOKEN_LIFETIME", env.OIDC_TOKEN_LIFETIME);
   if (issuers.length === 0) return null;
-  if (!issuers.every((issuer) => ISSUER.test(issuer) && URL.canParse(issuer)))
+  if (!issuers.every((issuer) => HTTPS.test(issuer) && URL.canParse(issuer)))
     throw wrong("OIDC_ISSUERS", env.OIDC_ISSUERS, "URLs with https, as they stand in the tokens' iss");
   // Without one, a token that was made for any other service would do.
   if (audiences.length === 0) throw wrong("OIDC_AUDIENCE", env.OIDC_AUDIENCE, "set beside OIDC_ISSUERS");
@@ -123,7 +159,7 @@ function oidc(env: Env): Oidc | null {
 }
 
 /** Without TLS only on this machine, for tests. */
-const ISSUER = /^(https:\/\/|http:\/\/(localhost|127\.0\.0\.1)[:/])[^?#]*$/;
+const HTTPS = /^(https:\/\/|http:\/\/(localhost|127\.0\.0\.1)[:/])[^?#]*$/;
 
 function words(value: string): string[] {
   return value.split(/[\s,]+/).filter((word) => word !== "");

@@ -12,7 +12,7 @@ const HOST = "127.0.0.1";
 
 const HELP = `
 PORT chooses another port than 5000, BERTH_STATE another folder for the state
-than .wrangler/state.
+than .wrangler/state, BERTH_CONFIG another wrangler.toml.
 
 Examples:
   $ npm start

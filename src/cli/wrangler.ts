@@ -7,7 +7,7 @@ import { stripVTControlCharacters } from "node:util";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 
-export const CONFIG = `${ROOT}/wrangler.toml`;
+export const CONFIG = process.env.BERTH_CONFIG ?? `${ROOT}/wrangler.toml`;
 
 const WRANGLER = `${ROOT}/node_modules/wrangler/bin/wrangler.js`;
 

@@ -5,7 +5,8 @@ import { type Digest, parseDigest } from "../oci/digest.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { formatContentRange, parseRange } from "../oci/range.ts";
 import type { RepositoryName } from "../oci/reference.ts";
-import { getBlob, headBlob, unlinkBlob } from "../storage/blobs.ts";
+import { type BlobSources, getBlob, headBlob, unlinkBlob } from "../storage/blobs.ts";
+import { keepsCredentials } from "../storage/objects/signed-url.ts";
 import { openStores } from "../storage/stores.ts";
 import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified, rangeHeader } from "./conditional.ts";
@@ -20,17 +21,29 @@ blobs.get("/v2/:name{.+}/blobs/:digest", async (c) => {
   const digest = parseDigest(c.req.param("digest"));
   if (c.req.method === "HEAD" || isNotModified(c, digest)) return headResponse(c, name, digest);
 
-  const edge = c.get("settings").edgeCache ? c.executionCtx.exports.StoredObjects : null;
-  const blob = await getBlob(openStores(c.env), edge, name, digest, (size) =>
+  const blob = await getBlob(openStores(c.env), sourcesOf(c), name, digest, (size) =>
     parseRange(rangeHeader(c, digest), size),
   );
   if (blob === null) throw unknown(digest);
+  if (blob.kind === "elsewhere") {
+    const headers = { Location: blob.url, "Docker-Content-Digest": digest, "Cache-Control": "no-store" };
+    return c.body(null, 307, headers);
+  }
 
   const { size, range, body } = blob;
   const headers = blobHeaders(digest, range?.length ?? size);
   if (range === null) return c.body(body, 200, headers);
   return c.body(body, 206, { ...headers, "Content-Range": formatContentRange(range, size) });
 });
+
+function sourcesOf(c: Context): BlobSources {
+  const { edgeCache, redirect } = c.get("settings");
+  const { hostname } = new URL(c.req.url);
+  return {
+    edge: edgeCache ? c.executionCtx.exports.StoredObjects : null,
+    redirect: redirect !== null && !keepsCredentials(hostname, redirect.endpoint) ? redirect : null,
+  };
+}
 
 async function headResponse(c: Context, name: RepositoryName, digest: Digest) {
   const size = await headBlob(openStores(c.env).db, name, digest, relianceOf(c, name));

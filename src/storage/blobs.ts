@@ -7,6 +7,7 @@ import { type Actor, noteUnlinking } from "./audit.ts";
 import type { Database } from "./database.ts";
 import { noteMissing } from "./missing.ts";
 import { readThroughEdge } from "./objects/edge.ts";
+import { type S3Endpoint, signedUrl } from "./objects/signed-url.ts";
 import type { Stores } from "./stores.ts";
 
 interface BlobRow {
@@ -53,6 +54,7 @@ export async function headBlob(
 }
 
 export interface BlobContent {
+  kind: "content";
   /** Bytes of the whole blob. */
   size: number;
   /** What of it `body` holds; null for the whole. */
@@ -60,19 +62,26 @@ export interface BlobContent {
   body: ReadableStream;
 }
 
+/** Where a blob is read from, if not from the store itself. */
+export interface BlobSources {
+  /** StoredObjects, behind Cloudflare's cache; null to do without. */
+  edge: Fetcher | null;
+  /** Where the client is sent for a blob of so many bytes and more; null to send none. */
+  redirect: { from: number; endpoint: S3Endpoint } | null;
+}
+
 /**
- * The bytes of a blob that is linked in a repository; null when it is not, or its object is missing.
- * @param edge StoredObjects, behind Cloudflare's cache; null to do without
+ * The bytes of a blob that is linked in a repository, or a link to them; null when it is not, or its object is missing.
  * @param select called with the blob's size, says which part is wanted: null for the whole
  * @throws what `select` throws
  */
 export async function getBlob(
   { db, objects }: Stores,
-  edge: Fetcher | null,
+  { edge, redirect }: BlobSources,
   repository: RepositoryName,
   digest: Digest,
   select: (size: number) => ByteRange | null,
-): Promise<BlobContent | null> {
+): Promise<BlobContent | { kind: "elsewhere"; url: string } | null> {
   let missing: string | null = null;
   for (;;) {
     const row = await findBlob(db, repository, digest);
@@ -84,9 +93,11 @@ export async function getBlob(
     }
     const range = select(row.size);
     const object = { key: row.object_key, size: row.size };
+    if (redirect !== null && object.size >= redirect.from)
+      return { kind: "elsewhere", url: await signedUrl(redirect.endpoint, object.key) };
     const body =
       (edge && (await readThroughEdge(edge, object, range))) ?? (await objects.get(object.key, range));
-    if (body !== null) return { size: row.size, range, body };
+    if (body !== null) return { kind: "content", size: row.size, range, body };
     missing = row.object_key;
   }
 }

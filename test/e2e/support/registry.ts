@@ -20,11 +20,13 @@ export interface Registry {
 /**
  * @param at the port and state of a registry that ran before
  * @param variables settings, like "GRACE_PERIOD:1s"
+ * @param environment of `npm start`, besides
  */
 export async function startRegistry(
   workspace: string,
   at?: Pick<Registry, "port" | "state">,
   variables: string[] = [],
+  environment: Record<string, string> = {},
 ): Promise<Registry> {
   const port = at?.port ?? (await freePort());
   const state = at?.state ?? mkdtempSync(join(workspace, "registry-"));
@@ -36,7 +38,7 @@ export async function startRegistry(
     join(mkdtempSync(join(workspace, "log-")), "registry.log"),
     {
       cwd: ROOT,
-      env: { PORT: String(port), BERTH_STATE: state, BERTH_ADMIN_PASSWORD: PASSWORD },
+      env: { PORT: String(port), BERTH_STATE: state, BERTH_ADMIN_PASSWORD: PASSWORD, ...environment },
     },
   );
   // The greeting is the last thing that happens by itself.
