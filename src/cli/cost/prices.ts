@@ -13,7 +13,7 @@ export interface Meter {
 }
 
 export interface PriceList {
-  /** When it was read. */
+  /** As of when. */
   date: string;
   sources: readonly string[];
 }
