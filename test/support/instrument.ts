@@ -4,7 +4,40 @@ import { bodyThroughFaults, throughFaults } from "./faults.ts";
 import { costs, countD1, countR2 } from "./meter.ts";
 
 export function instrument(env: Env): Env {
-  return { ...env, DB: database(env.DB), BUCKET: bucket(env.BUCKET), UPLOADS: namespace(env.UPLOADS) };
+  return {
+    ...env,
+    DB: database(env.DB),
+    BUCKET: bucket(env.BUCKET),
+    UPLOADS: namespace(env.UPLOADS),
+    USERS: users(env.USERS),
+  };
+}
+
+/** The state of a Durable Object, which counts the rows that are written. */
+export function instrumentState(ctx: DurableObjectState): DurableObjectState {
+  const { storage } = ctx;
+  const counted = override(storage, {
+    kv: override(storage.kv, {
+      put: (key: string, value: unknown) => {
+        costs.durableRowsWritten++;
+        storage.kv.put(key, value);
+      },
+      delete: (key: string) => {
+        const there = storage.kv.delete(key);
+        if (there) costs.durableRowsWritten++;
+        return there;
+      },
+    }),
+    setAlarm: (at: number) => {
+      costs.durableRowsWritten++;
+      return storage.setAlarm(at);
+    },
+    deleteAll: () => {
+      costs.durableRowsWritten += [...storage.kv.list()].length;
+      return storage.deleteAll();
+    },
+  });
+  return override(ctx, { storage: counted });
 }
 
 /** A stand-in for `target` with some members replaced; the others are the target's own. */
@@ -14,6 +47,15 @@ function override<T extends object>(target: T, members: Partial<Record<keyof T, 
       if (key in members) return members[key as keyof T];
       const value = Reflect.get(target, key);
       return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+function users(original: KVNamespace): KVNamespace {
+  return override(original, {
+    get: (...args: Parameters<typeof original.get>) => {
+      costs.kvReads += Array.isArray(args[0]) ? args[0].length : 1;
+      return original.get(...args);
     },
   });
 }

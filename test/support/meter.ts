@@ -1,6 +1,8 @@
 /** Counts what a request costs on Cloudflare. None of it depends on the machine. */
 
 export interface Costs {
+  /** That the Worker has answered. */
+  requests: number;
   /** Calls of D1: a batch is one. */
   queries: number;
   /** Statements, those in batches too. */
@@ -9,14 +11,31 @@ export interface Costs {
   rowsWritten: number;
   /** R2 calls by method: get, put, head, delete, list, createMultipartUpload, uploadPart, complete, abort. */
   r2: Record<string, number>;
-  /** Requests to Durable Objects. */
+  /** Requests to Durable Objects. Alarms are counted apart. */
   durableObjects: number;
+  /** Alarms of Durable Objects. */
+  alarms: number;
+  /** Rows that Durable Objects write: a value that is put or deleted, or an alarm that is set, is one. */
+  durableRowsWritten: number;
+  /** Of KV, those that its cache answers too. */
+  kvReads: number;
 }
 
 export let costs: Costs = nothing();
 
 function nothing(): Costs {
-  return { queries: 0, statements: 0, rowsRead: 0, rowsWritten: 0, r2: {}, durableObjects: 0 };
+  return {
+    requests: 0,
+    queries: 0,
+    statements: 0,
+    rowsRead: 0,
+    rowsWritten: 0,
+    r2: {},
+    durableObjects: 0,
+    alarms: 0,
+    durableRowsWritten: 0,
+    kvReads: 0,
+  };
 }
 
 /** What `work` costs. Not for concurrent use. */

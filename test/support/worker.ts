@@ -5,12 +5,19 @@ import { StoredObjects as RealStoredObjects } from "../../src/storage/objects/ed
 import { UploadSession as RealUploadSession } from "../../src/storage/upload/session.ts";
 import { remembering } from "./background.ts";
 import { withEdge } from "./edge.ts";
-import { instrument } from "./instrument.ts";
+import { instrument, instrumentState } from "./instrument.ts";
+import { costs } from "./meter.ts";
 import { withVariables } from "./settings.ts";
 
 export class UploadSession extends RealUploadSession {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, instrument(env));
+    Object.defineProperty(this, "ctx", { value: instrumentState(ctx) });
+  }
+
+  override alarm(): Promise<void> {
+    costs.alarms++;
+    return super.alarm();
   }
 }
 
@@ -18,9 +25,17 @@ export class StoredObjects extends RealStoredObjects {
   constructor(ctx: ExecutionContext, env: Env) {
     super(ctx, instrument(env));
   }
+
+  override fetch(request: Request): Promise<Response> {
+    // A call of another entrypoint of the same Worker is billed as a request.
+    costs.requests++;
+    return super.fetch(request);
+  }
 }
 
 export default {
-  fetch: (request, env, ctx) =>
-    worker.fetch(request, instrument(withVariables(env)), withEdge(remembering(ctx))),
+  fetch: (request, env, ctx) => {
+    costs.requests++;
+    return worker.fetch(request, instrument(withVariables(env)), withEdge(remembering(ctx)));
+  },
 } satisfies ExportedHandler<Env>;

@@ -1,0 +1,44 @@
+/**
+ * `npm run bench`: Berth beside registry:2, and beside a bare Worker on the same simulator, row by row in one run.
+ * Times are of this machine; the ratios say something.
+ */
+
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { Contenders } from "./contenders.ts";
+import { artifactRows } from "./rows/artifact.ts";
+import { dockerRows } from "./rows/docker.ts";
+import { downloadRows } from "./rows/download.ts";
+import { heapRows } from "./rows/heap.ts";
+import { readingRows } from "./rows/reading.ts";
+import { uploadRows } from "./rows/upload.ts";
+import { runRows } from "./runner.ts";
+import { tableOf, writeTable } from "./table.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true },
+    rounds: { type: "string", default: "5" },
+    write: { type: "boolean", default: false },
+  },
+});
+const rounds = Number(options.rounds);
+if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error("--rounds is a number from 1.");
+
+const contenders = new Contenders();
+const all = [dockerRows, uploadRows, downloadRows, readingRows, artifactRows, heapRows].flatMap((rows) =>
+  rows(contenders),
+);
+const rows = all.filter(({ name }) => options.only?.some((only) => name.startsWith(only)) ?? true);
+if (rows.length === 0)
+  throw new Error(`--only is the beginning of: ${all.map(({ name }) => name).join(", ")}`);
+
+try {
+  await contenders.start();
+  const measured = await runRows(rows, rounds, (text) => process.stderr.write(`${text}\n`));
+  const table = tableOf(measured);
+  console.log(table);
+  if (options.write) writeTable(table);
+} finally {
+  await contenders.stop();
+}

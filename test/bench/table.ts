@@ -1,0 +1,57 @@
+/** What was measured, as a Markdown table, and its place in the docs. */
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "../e2e/support/registry.ts";
+import type { Name } from "./contenders.ts";
+import { formatValue, type Measured, median } from "./runner.ts";
+
+const PAGE = join(ROOT, "docs/speed-and-cost.md");
+
+const HEAD = ["", "Berth", "registry:2", "floor", "× registry:2", "× floor", "goal"];
+
+/** Medians, with the fastest and the slowest behind. */
+export function tableOf(measured: Measured[]): string {
+  const lines = [HEAD, HEAD.map((_, column) => (column === 0 ? "---" : "---:")), ...measured.map(cellsOf)];
+  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function cellsOf({ row, values }: Measured): string[] {
+  const ratio = (other: Name) => {
+    const [own, others] = [values.Berth, values[other]];
+    return own && others ? median(own) / median(others) : null;
+  };
+  const shown = (other: Name) => ratio(other)?.toFixed(2) ?? "";
+  const goals = Object.entries(row.goals ?? {}).map(([other, most]) => {
+    const reached = (ratio(other as Name) ?? Number.POSITIVE_INFINITY) <= most;
+    return `≤ ${most} × ${other}${reached ? "" : ": missed"}`;
+  });
+  const of = (name: Name) => spread(values[name], row.unit);
+  return [
+    row.what,
+    of("Berth"),
+    of("registry:2"),
+    of("floor"),
+    shown("registry:2"),
+    shown("floor"),
+    goals.join(", "),
+  ];
+}
+
+function spread(list: number[] | undefined, unit: string): string {
+  if (list === undefined) return "";
+  const range =
+    list.length > 1 ? ` (${formatValue(Math.min(...list))}–${formatValue(Math.max(...list))})` : "";
+  return `${formatValue(median(list))} ${unit}${range}`;
+}
+
+/** Puts the table where the docs show it. @throws when the page has no such place */
+export function writeTable(table: string): void {
+  const page = readFileSync(PAGE, "utf8");
+  const place = /(<!-- speed -->\n)[\s\S]*?(<!-- \/speed -->)/;
+  if (!place.test(page)) throw new Error(`${PAGE} has no place for the table`);
+  writeFileSync(
+    PAGE,
+    page.replace(place, (_, begin: string, end: string) => `${begin}${table}\n${end}`),
+  );
+}
