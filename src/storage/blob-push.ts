@@ -110,8 +110,8 @@ async function link(
       .bind(object.digest, object.key, object.size, now),
     db
       .prepare(
-        `INSERT INTO repository_blobs (repository_id, digest, used_at)
-         SELECT id, ?2, ?3 FROM repositories
+        `INSERT INTO repository_blobs (repository_id, blob_id, used_at)
+         SELECT repositories.id, blobs.id, ?3 FROM repositories JOIN blobs ON digest = ?2
          WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM doomed_objects WHERE object_key = ?4)
          ON CONFLICT DO UPDATE SET used_at = excluded.used_at`,
       )
