@@ -45,6 +45,7 @@ export type PushOutcome =
 /**
  * Stores a manifest and moves its tags to it, in one transaction. Can be repeated.
  * @param sparse whether an index may name manifests that the repository does not hold
+ * @throws Unavailable, DatabaseFull
  */
 export async function putManifest(
   stores: Stores,
@@ -61,6 +62,7 @@ export async function putManifest(
       ? references.missingBlobs
       : [...references.missingBlobs, ...references.missingManifests];
     if (missing.length > 0) return { kind: "missing", digests: missing };
+    stores.db.assertRoom();
     const tag = await findMoved(stores.db, repository, pushed.digest, fixed);
     if (tag !== null) return { kind: "immutable", tag };
     const exceeded = exceededBy(tightest, pushed.bytes.byteLength);
