@@ -1,7 +1,7 @@
 -- Where everything lives
 --
 --   repositories ──┬─< repository_blobs >── blobs ──── object_key ──▶ R2: one object per blob
---    (name)        │     (a link: this        (digest, size)
+--    (id, name)    │     (a link: this        (id, digest, size)
 --                  │      repository may
 --                  │      see this blob)
 --                  │            ▲
@@ -9,11 +9,16 @@
 --                  │      manifest_blobs
 --                  │            │
 --                  └─< manifests ──── content, or object_key ──▶ R2: a manifest too large for a row
---                       │   ▲  └───── subject: the manifest it refers to, which need not exist
+--                       │   ▲  └───── subject: the digest that it refers to, which need not exist
 --                       │   │
 --           index_manifests └── tags
---          (what an image
---           index names)
+--          (the digests that
+--           an index names)
+--
+-- Rows name one another by ids, which take a few bytes where a digest takes 71: each digest stands in its row and in
+-- the index that finds it, however often it is referred to (npm run bench:schema). What need not exist is named by
+-- digest. SQLite may give the id of a row that has gone to a new one, so an id that a statement has read is no more
+-- than a hint to the next: that finds the row by its digest again, or has its conditions beside the id.
 --
 --   pending_objects: keys that an upload is about to use and no row names yet
 --   doomed_objects: keys that no row names any more, waiting to be deleted
@@ -49,7 +54,8 @@ CREATE TABLE repositories (
 CREATE INDEX repositories_empty ON repositories (id) WHERE empty = 1;
 
 CREATE TABLE blobs (
-  digest TEXT PRIMARY KEY,
+  id INTEGER PRIMARY KEY,
+  digest TEXT NOT NULL UNIQUE,
   -- A random R2 key. It is never used again, so deleting it can never hit a newer upload of this digest.
   object_key TEXT NOT NULL UNIQUE,
   size INTEGER NOT NULL,
@@ -59,7 +65,7 @@ CREATE TABLE blobs (
   linked INTEGER NOT NULL DEFAULT 1,
   -- When its object was found to be missing or broken. Until a push or a scrub brings it back, nobody sees it.
   missing_at INTEGER
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- What collection looks through: only garbage, so that its cost does not grow with what is live.
 CREATE INDEX blobs_unlinked ON blobs (used_at, digest) WHERE linked = 0;
@@ -68,20 +74,19 @@ CREATE INDEX blobs_missing ON blobs (digest) WHERE missing_at IS NOT NULL;
 -- Invariant 2: a blob is visible in a repository only through its row here.
 CREATE TABLE repository_blobs (
   repository_id INTEGER NOT NULL REFERENCES repositories (id),
-  digest TEXT NOT NULL REFERENCES blobs (digest),
+  blob_id INTEGER NOT NULL REFERENCES blobs (id),
   -- When a push last relied on it (uploaded, mounted, or found by HEAD, refreshed lazily), or when the last manifest
   -- that named it went.
   used_at INTEGER NOT NULL,
   -- 1 while a manifest of the repository names it. Kept by the triggers below.
   referenced INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (repository_id, digest)
+  PRIMARY KEY (repository_id, blob_id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX repository_blobs_by_digest ON repository_blobs (digest);
-CREATE INDEX repository_blobs_unreferenced ON repository_blobs (used_at, repository_id, digest) WHERE referenced = 0;
+CREATE INDEX repository_blobs_by_blob ON repository_blobs (blob_id);
+CREATE INDEX repository_blobs_unreferenced ON repository_blobs (used_at, repository_id, blob_id) WHERE referenced = 0;
 
 CREATE TABLE manifests (
-  -- SQLite's own name for a row, which VACUUM would change without this.
   id INTEGER PRIMARY KEY,
   repository_id INTEGER NOT NULL REFERENCES repositories (id),
   digest TEXT NOT NULL,
@@ -90,7 +95,7 @@ CREATE TABLE manifests (
   -- The exact bytes as text (they are valid UTF-8), unless they are too large for a row …
   content TEXT,
   -- … and then the R2 key of the object that holds them.
-  object_key TEXT UNIQUE,
+  object_key TEXT,
   -- The digest of the manifest this one refers to. It need not exist.
   subject TEXT,
   -- For the referrers list: what a descriptor of this manifest carries.
@@ -108,6 +113,8 @@ CREATE TABLE manifests (
   CHECK ((content IS NULL) <> (object_key IS NULL))
 ) STRICT;
 
+-- Few are objects, and a NULL would take room as well.
+CREATE UNIQUE INDEX manifests_by_object_key ON manifests (object_key) WHERE object_key IS NOT NULL;
 CREATE INDEX manifests_by_subject ON manifests (repository_id, subject, digest) WHERE subject IS NOT NULL;
 CREATE INDEX manifests_by_artifact_type ON manifests (repository_id, subject, artifact_type, digest) WHERE subject IS NOT NULL;
 CREATE INDEX manifests_untagged ON manifests (used_at, id) WHERE held = 0;
@@ -115,24 +122,24 @@ CREATE INDEX manifests_missing ON manifests (digest) WHERE missing_at IS NOT NUL
 
 -- Invariant 1: every blob that a manifest names exists in its repository, and stays.
 CREATE TABLE manifest_blobs (
+  manifest_id INTEGER NOT NULL REFERENCES manifests (id) ON DELETE CASCADE,
+  blob_id INTEGER NOT NULL,
+  -- The manifest's.
   repository_id INTEGER NOT NULL,
-  manifest_digest TEXT NOT NULL,
-  digest TEXT NOT NULL,
-  PRIMARY KEY (repository_id, manifest_digest, digest),
-  FOREIGN KEY (repository_id, manifest_digest) REFERENCES manifests (repository_id, digest) ON DELETE CASCADE,
-  FOREIGN KEY (repository_id, digest) REFERENCES repository_blobs (repository_id, digest)
+  PRIMARY KEY (manifest_id, blob_id),
+  FOREIGN KEY (repository_id, blob_id) REFERENCES repository_blobs (repository_id, blob_id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX manifest_blobs_by_digest ON manifest_blobs (repository_id, digest);
+CREATE INDEX manifest_blobs_by_blob ON manifest_blobs (repository_id, blob_id);
 
--- What an image index names. Not a foreign key: sparse indexes are allowed by a setting, and a manifest
--- that an index names can be deleted.
+-- What an image index names, by digest and not by a foreign key: sparse indexes are allowed by a setting, and a
+-- manifest that an index names can be deleted.
 CREATE TABLE index_manifests (
-  repository_id INTEGER NOT NULL,
-  index_digest TEXT NOT NULL,
+  index_id INTEGER NOT NULL REFERENCES manifests (id) ON DELETE CASCADE,
   digest TEXT NOT NULL,
-  PRIMARY KEY (repository_id, index_digest, digest),
-  FOREIGN KEY (repository_id, index_digest) REFERENCES manifests (repository_id, digest) ON DELETE CASCADE
+  -- The index's.
+  repository_id INTEGER NOT NULL,
+  PRIMARY KEY (index_id, digest)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX index_manifests_by_digest ON index_manifests (repository_id, digest);
@@ -141,13 +148,13 @@ CREATE INDEX index_manifests_by_digest ON index_manifests (repository_id, digest
 CREATE TABLE tags (
   repository_id INTEGER NOT NULL,
   name TEXT NOT NULL,
-  digest TEXT NOT NULL,
+  -- A manifest of the repository.
+  manifest_id INTEGER NOT NULL REFERENCES manifests (id) ON DELETE CASCADE,
   updated_at INTEGER NOT NULL,
-  PRIMARY KEY (repository_id, name),
-  FOREIGN KEY (repository_id, digest) REFERENCES manifests (repository_id, digest) ON DELETE CASCADE
+  PRIMARY KEY (repository_id, name)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX tags_by_digest ON tags (repository_id, digest);
+CREATE INDEX tags_by_manifest ON tags (manifest_id);
 
 -- An upload that is being closed has an object and no row yet. A commit takes its key off this list.
 CREATE TABLE pending_objects (
@@ -182,20 +189,20 @@ CREATE TABLE quarantined_objects (
 -- `referenced`, `linked`, `held` and `empty` say what a search for rows that do NOT exist would have to read
 -- everything for. They only lead collection to its candidates: the foreign keys and the conditions in
 -- src/storage/garbage decide what may go. As triggers they hold for every statement, cascades too.
-CREATE TRIGGER reference_added AFTER INSERT ON manifest_blobs BEGIN UPDATE repository_blobs SET referenced = 1 WHERE repository_id = NEW.repository_id AND digest = NEW.digest AND referenced = 0; END;
-CREATE TRIGGER reference_removed AFTER DELETE ON manifest_blobs BEGIN UPDATE repository_blobs SET referenced = 0, used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE repository_id = OLD.repository_id AND digest = OLD.digest AND NOT EXISTS (SELECT 1 FROM manifest_blobs WHERE repository_id = OLD.repository_id AND digest = OLD.digest); END;
+CREATE TRIGGER reference_added AFTER INSERT ON manifest_blobs BEGIN UPDATE repository_blobs SET referenced = 1 WHERE repository_id = NEW.repository_id AND blob_id = NEW.blob_id AND referenced = 0; END;
+CREATE TRIGGER reference_removed AFTER DELETE ON manifest_blobs BEGIN UPDATE repository_blobs SET referenced = 0, used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE repository_id = OLD.repository_id AND blob_id = OLD.blob_id AND NOT EXISTS (SELECT 1 FROM manifest_blobs WHERE repository_id = OLD.repository_id AND blob_id = OLD.blob_id); END;
 
-CREATE TRIGGER link_added AFTER INSERT ON repository_blobs BEGIN UPDATE blobs SET linked = 1 WHERE digest = NEW.digest AND linked = 0; UPDATE repositories SET empty = 0 WHERE id = NEW.repository_id AND empty = 1; END;
-CREATE TRIGGER link_removed AFTER DELETE ON repository_blobs BEGIN UPDATE blobs SET linked = 0 WHERE digest = OLD.digest AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE digest = OLD.digest); UPDATE repositories SET empty = 1 WHERE id = OLD.repository_id AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_id = OLD.repository_id) AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = OLD.repository_id); END;
+CREATE TRIGGER link_added AFTER INSERT ON repository_blobs BEGIN UPDATE blobs SET linked = 1 WHERE id = NEW.blob_id AND linked = 0; UPDATE repositories SET empty = 0 WHERE id = NEW.repository_id AND empty = 1; END;
+CREATE TRIGGER link_removed AFTER DELETE ON repository_blobs BEGIN UPDATE blobs SET linked = 0 WHERE id = OLD.blob_id AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE blob_id = OLD.blob_id); UPDATE repositories SET empty = 1 WHERE id = OLD.repository_id AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_id = OLD.repository_id) AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = OLD.repository_id); END;
 
-CREATE TRIGGER tag_added AFTER INSERT ON tags BEGIN UPDATE manifests SET held = 1 WHERE repository_id = NEW.repository_id AND digest = NEW.digest AND held = 0; END;
-CREATE TRIGGER tag_moved AFTER UPDATE OF digest ON tags WHEN OLD.digest <> NEW.digest BEGIN UPDATE manifests SET held = 1 WHERE repository_id = NEW.repository_id AND digest = NEW.digest AND held = 0; UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER), held = EXISTS (SELECT 1 FROM tags WHERE repository_id = OLD.repository_id AND digest = OLD.digest) OR EXISTS (SELECT 1 FROM index_manifests WHERE repository_id = OLD.repository_id AND digest = OLD.digest) OR EXISTS (SELECT 1 FROM manifests AS named WHERE named.repository_id = manifests.repository_id AND named.digest = manifests.subject) WHERE repository_id = OLD.repository_id AND digest = OLD.digest; END;
-CREATE TRIGGER tag_removed AFTER DELETE ON tags BEGIN UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER), held = EXISTS (SELECT 1 FROM tags WHERE repository_id = OLD.repository_id AND digest = OLD.digest) OR EXISTS (SELECT 1 FROM index_manifests WHERE repository_id = OLD.repository_id AND digest = OLD.digest) OR EXISTS (SELECT 1 FROM manifests AS named WHERE named.repository_id = manifests.repository_id AND named.digest = manifests.subject) WHERE repository_id = OLD.repository_id AND digest = OLD.digest; END;
+CREATE TRIGGER tag_added AFTER INSERT ON tags BEGIN UPDATE manifests SET held = 1 WHERE id = NEW.manifest_id AND held = 0; END;
+CREATE TRIGGER tag_moved AFTER UPDATE OF manifest_id ON tags WHEN OLD.manifest_id <> NEW.manifest_id BEGIN UPDATE manifests SET held = 1 WHERE id = NEW.manifest_id AND held = 0; UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER), held = EXISTS (SELECT 1 FROM tags WHERE manifest_id = manifests.id) OR EXISTS (SELECT 1 FROM index_manifests AS parent WHERE parent.repository_id = manifests.repository_id AND parent.digest = manifests.digest) OR EXISTS (SELECT 1 FROM manifests AS named WHERE named.repository_id = manifests.repository_id AND named.digest = manifests.subject) WHERE id = OLD.manifest_id; END;
+CREATE TRIGGER tag_removed AFTER DELETE ON tags BEGIN UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER), held = EXISTS (SELECT 1 FROM tags WHERE manifest_id = manifests.id) OR EXISTS (SELECT 1 FROM index_manifests AS parent WHERE parent.repository_id = manifests.repository_id AND parent.digest = manifests.digest) OR EXISTS (SELECT 1 FROM manifests AS named WHERE named.repository_id = manifests.repository_id AND named.digest = manifests.subject) WHERE id = OLD.manifest_id; END;
 CREATE TRIGGER index_entry_added AFTER INSERT ON index_manifests BEGIN UPDATE manifests SET held = 1 WHERE repository_id = NEW.repository_id AND digest = NEW.digest AND held = 0; END;
-CREATE TRIGGER index_entry_removed AFTER DELETE ON index_manifests BEGIN UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER), held = EXISTS (SELECT 1 FROM tags WHERE repository_id = OLD.repository_id AND digest = OLD.digest) OR EXISTS (SELECT 1 FROM index_manifests WHERE repository_id = OLD.repository_id AND digest = OLD.digest) OR EXISTS (SELECT 1 FROM manifests AS named WHERE named.repository_id = manifests.repository_id AND named.digest = manifests.subject) WHERE repository_id = OLD.repository_id AND digest = OLD.digest; END;
+CREATE TRIGGER index_entry_removed AFTER DELETE ON index_manifests BEGIN UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER), held = EXISTS (SELECT 1 FROM tags WHERE manifest_id = manifests.id) OR EXISTS (SELECT 1 FROM index_manifests AS parent WHERE parent.repository_id = manifests.repository_id AND parent.digest = manifests.digest) OR EXISTS (SELECT 1 FROM manifests AS named WHERE named.repository_id = manifests.repository_id AND named.digest = manifests.subject) WHERE repository_id = OLD.repository_id AND digest = OLD.digest; END;
 
 CREATE TRIGGER manifest_added AFTER INSERT ON manifests BEGIN UPDATE manifests SET held = 1 WHERE id = NEW.id AND (EXISTS (SELECT 1 FROM index_manifests WHERE repository_id = NEW.repository_id AND digest = NEW.digest) OR EXISTS (SELECT 1 FROM manifests AS named WHERE named.repository_id = NEW.repository_id AND named.digest = NEW.subject)); UPDATE manifests SET held = 1 WHERE repository_id = NEW.repository_id AND subject = NEW.digest AND held = 0; UPDATE repositories SET empty = 0 WHERE id = NEW.repository_id AND empty = 1; END;
-CREATE TRIGGER manifest_deleted AFTER DELETE ON manifests BEGIN INSERT INTO doomed_objects (object_key, bytes, doomed_at) SELECT OLD.object_key, OLD.size, CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE OLD.object_key IS NOT NULL ON CONFLICT DO NOTHING; UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER), held = EXISTS (SELECT 1 FROM tags WHERE tags.repository_id = manifests.repository_id AND tags.digest = manifests.digest) OR EXISTS (SELECT 1 FROM index_manifests WHERE index_manifests.repository_id = manifests.repository_id AND index_manifests.digest = manifests.digest) WHERE repository_id = OLD.repository_id AND subject = OLD.digest; UPDATE repositories SET empty = 1 WHERE id = OLD.repository_id AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_id = OLD.repository_id) AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = OLD.repository_id); END;
+CREATE TRIGGER manifest_deleted AFTER DELETE ON manifests BEGIN INSERT INTO doomed_objects (object_key, bytes, doomed_at) SELECT OLD.object_key, OLD.size, CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE OLD.object_key IS NOT NULL ON CONFLICT DO NOTHING; UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER), held = EXISTS (SELECT 1 FROM tags WHERE manifest_id = manifests.id) OR EXISTS (SELECT 1 FROM index_manifests WHERE index_manifests.repository_id = manifests.repository_id AND index_manifests.digest = manifests.digest) WHERE repository_id = OLD.repository_id AND subject = OLD.digest; UPDATE repositories SET empty = 1 WHERE id = OLD.repository_id AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_id = OLD.repository_id) AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = OLD.repository_id); END;
 CREATE TRIGGER blob_deleted AFTER DELETE ON blobs BEGIN INSERT INTO doomed_objects (object_key, bytes, doomed_at) VALUES (OLD.object_key, OLD.size, CAST(unixepoch('subsec') * 1000 AS INTEGER)) ON CONFLICT DO NOTHING; END;
 
 -- One row: who collects garbage until when, and where the next run goes on.

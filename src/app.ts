@@ -22,9 +22,10 @@ import { scrub } from "./routes/scrub.ts";
 import { tags } from "./routes/tags.ts";
 import { token } from "./routes/token.ts";
 import { tokens } from "./routes/tokens.ts";
-import { requireMigrated, unavailable } from "./routes/unavailable.ts";
+import { databaseFull, requireMigrated, unavailable } from "./routes/unavailable.ts";
 import { uploadStart } from "./routes/upload-start.ts";
 import { uploads } from "./routes/uploads.ts";
+import { DatabaseFull } from "./storage/database.ts";
 import { Unavailable } from "./storage/retry.ts";
 
 export const app = new Hono<RegistryEnv>();
@@ -98,6 +99,10 @@ app.onError((error, c) => {
   if (error instanceof Unavailable) {
     log("not-available", { method: c.req.method, path: c.req.path, error }, "warn");
     return respond(c, unavailable());
+  }
+  if (error instanceof DatabaseFull) {
+    log("database-full", { method: c.req.method, path: c.req.path, error }, "error");
+    return respond(c, databaseFull());
   }
   log("unexpected-error", { method: c.req.method, path: c.req.path, error }, "error");
   return c.json({ errors: [{ code: "UNKNOWN", message: "internal error; it has been logged" }] }, 500);

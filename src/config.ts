@@ -70,6 +70,8 @@ export interface Settings {
   maxUploads: number;
   /** The largest request body that the edge lets through. Bytes. */
   maxChunk: number;
+  /** How large the database may become. Bytes. */
+  databaseLimit: number;
 }
 
 /** @throws Error naming the variable that makes no sense */
@@ -96,6 +98,7 @@ export function readSettings(env: Env & Secrets): Settings {
     maxUploadsPerUser: count("MAX_UPLOADS_PER_USER", env.MAX_UPLOADS_PER_USER),
     maxUploads: count("MAX_UPLOADS", env.MAX_UPLOADS),
     maxChunk: bytes("MAX_CHUNK", env.MAX_CHUNK),
+    databaseLimit: bytes("DATABASE_LIMIT", env.DATABASE_LIMIT),
   };
 }
 

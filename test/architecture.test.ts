@@ -23,7 +23,7 @@ function importsOf(path: string, text: string): string[] {
 /** What each room may import; rooms are matched in this order. */
 const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^index\.ts$/, /^app\.ts$|^gc\/collect\.ts$|^storage\/(upload\/session|objects\/edge)\.ts$/],
-  [/^app\.ts$/, /^(routes|auth)\/|^(config|log)\.ts$|^oci\/errors\.ts$|^storage\/retry\.ts$/],
+  [/^app\.ts$/, /^(routes|auth)\/|^(config|log)\.ts$|^oci\/errors\.ts$|^storage\/(database|retry)\.ts$/],
   [/^log\.ts$/, /^$/],
   [/^config\.ts$/, /^oci\//],
   [/^gc\//, /^gc\/|^storage\/(garbage\/|(?:audit|stores)\.ts$)|^(config|log)\.ts$/],

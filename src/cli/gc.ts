@@ -38,6 +38,8 @@ interface Report {
   objectsDeleted: number;
   /** Bytes that are deleted already, and kept for a while. */
   waiting?: { count: number; bytes: number };
+  /** How large the database is, and may become. Bytes. */
+  database?: { bytes: number; limit: number } | null;
   /** Steps that failed, while the others went on. */
   failures?: { step: string; error: string }[];
   entries: { kind: string; repository: string | null; digest: string | null; bytes: number }[];
@@ -50,6 +52,9 @@ const SINGULAR: Readonly<Record<string, string>> = {
   orphans: "orphan",
   repositories: "repository",
 };
+
+/** Share of the database's limit from which it is nearly full: as src/gc/report.ts has it. */
+const NEARLY = 0.8;
 
 const program = withRegistry(new Command("gc"))
   .description("Collects garbage in a Berth registry, while it is in use.")
@@ -118,6 +123,11 @@ function printLine(report: Report): void {
   if (report.unfinished.length > 0) {
     console.log(`There may be more: ${report.unfinished.join(", ")}. The next run goes on there.`);
   }
+  const { bytes: size, limit } = report.database ?? { bytes: 0, limit: 1 };
+  if (size < limit * NEARLY) return;
+  console.log(
+    `The database is nearly full: ${formatSize(size)} of ${formatSize(limit)}. Pushes are refused from 99 % on.`,
+  );
 }
 
 function countOf(count: number, noun: string): string {

@@ -14,7 +14,7 @@ import { unwantedManifests } from "../storage/garbage/manifests.ts";
 import { countWaiting, doomedBefore, forgetRecords, orphansBefore } from "../storage/garbage/objects.ts";
 import { acquireLease, finishRun, type Orders } from "../storage/garbage/runs.ts";
 import { openStores } from "../storage/stores.ts";
-import { addFailure, addTaken, type CollectionReport, newReport, type Step } from "./report.ts";
+import { addFailure, addTaken, type CollectionReport, newReport, noteSize, type Step } from "./report.ts";
 import { LEASE, type Plan, type Run, runStep } from "./step.ts";
 
 /** Rows a page. */
@@ -57,7 +57,7 @@ export async function collectGarbage(
 ): Promise<CollectionReport | null> {
   // A setting that makes no sense fails before the lease is taken.
   const settings = readSettings(env);
-  const stores = openStores(env);
+  const stores = openStores(env, settings.databaseLimit);
   const report = newReport(dryRun);
   const leasedAt = Date.now();
   const cursors = dryRun ? {} : await acquireLease(stores.db, report.id, leasedAt, leasedAt + LEASE);
@@ -67,6 +67,9 @@ export async function collectGarbage(
     await checkIdentity(stores, { adopt, dry: dryRun });
     await takeEverything(run, settings, force);
     report.waiting = await countWaiting(stores.db);
+    if (noteSize(report, stores.db.size, settings.databaseLimit)) {
+      log("database-nearly-full", { ...report.database }, "warn");
+    }
     if (report.outcome === "complete" && report.unfinished.length > 0) report.outcome = "stopped";
   } catch (error) {
     addFailure(report, "run", error);

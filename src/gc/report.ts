@@ -5,6 +5,9 @@ import type { Candidate } from "../storage/garbage/page.ts";
 /** A report names at most this many things; its counts are exact. */
 const MAX_ENTRIES = 1000;
 
+/** Share of the database's limit from which it is nearly full. */
+const NEARLY = 0.8;
+
 /** And so many failures of a step. */
 const MAX_FAILURES = 10;
 
@@ -38,6 +41,8 @@ export interface CollectionReport {
   eventsDeleted: number;
   /** What is doomed and still lies in the store, until it has been kept for DELETED_BYTES_KEPT. */
   waiting: { count: number; bytes: number };
+  /** How large the database is, and may become; null where a run did not come that far. Bytes. */
+  database: { bytes: number; limit: number } | null;
   entries: (Omit<Candidate, "row"> & { kind: Kind })[];
 }
 
@@ -56,6 +61,7 @@ export function newReport(dryRun: boolean): CollectionReport {
     objectsDeleted: 0,
     eventsDeleted: 0,
     waiting: { count: 0, bytes: 0 },
+    database: null,
     entries: [],
   };
 }
@@ -74,6 +80,13 @@ export function addTaken(report: CollectionReport, step: Kind | Upkeep, taken: C
     report.taken[step].bytes += bytes;
     if (report.entries.length < MAX_ENTRIES) report.entries.push({ kind: step, repository, digest, bytes });
   }
+}
+
+/** Notes how large the database is. @returns whether that is nearly all that it may be */
+export function noteSize(report: CollectionReport, bytes: number | null, limit: number): boolean {
+  if (bytes === null) return false;
+  report.database = { bytes, limit };
+  return bytes >= limit * NEARLY;
 }
 
 export function addFailure(report: CollectionReport, step: Step, error: unknown): void {

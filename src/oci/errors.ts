@@ -38,7 +38,7 @@ interface Options {
   /** What the message is about, for programs: a digest, a name. */
   detail?: unknown;
   /** Where the status differs from the code's own: 416, 413, 414. */
-  status?: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 414 | 416 | 429 | 503;
+  status?: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 414 | 416 | 429 | 503 | 507;
   headers?: Record<string, string>;
 }
 

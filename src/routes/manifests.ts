@@ -84,7 +84,7 @@ manifests.put(
     const tags = isDigestReference(reference) ? extraTags : [reference, ...extraTags];
 
     const outcome = await putManifest(
-      openStores(c.env),
+      openStores(c.env, c.get("settings").databaseLimit),
       name,
       { manifest, digest, bytes, text, tags: [...new Set(tags)] },
       c.get("settings").allowSparseIndexes,

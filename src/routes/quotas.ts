@@ -71,9 +71,11 @@ function parseLast(c: Context): UsageCursor | null {
   if (text === undefined) return null;
   try {
     const json: unknown = JSON.parse(text);
-    const isPair = (id: unknown, digest: unknown) => Number.isInteger(id) && typeof digest === "string";
-    if (Array.isArray(json) && json.length === 4 && isPair(json[0], json[1]) && isPair(json[2], json[3]))
-      return json as UsageCursor;
+    if (Array.isArray(json) && json.length === 4) {
+      const manifest: unknown = json[3];
+      if (json.slice(0, 3).every(Number.isInteger) && typeof manifest === "string")
+        return json as UsageCursor;
+    }
   } catch {}
   throw malformed("last must be what an earlier page named as next", { last: text.slice(0, 200) });
 }

@@ -13,6 +13,15 @@ export function unavailable(): RegistryError {
   });
 }
 
+/** The database holds as much as it may. */
+export function databaseFull(): RegistryError {
+  return new RegistryError(
+    "DENIED",
+    "the registry's database is full: delete images and have an administrator collect what they leave (npm run gc), or move repositories to a registry with another database",
+    { status: 507 },
+  );
+}
+
 /** Asked once an isolate: tables do not grow older. */
 let migrated = false;
 

@@ -8,7 +8,7 @@ import { UploadClient } from "../storage/upload/client.ts";
 import type { Chunk, CloseOutcome, Refusal } from "../storage/upload/protocol.ts";
 import type { Context } from "./context.ts";
 import { overQuota } from "./quota-refusal.ts";
-import { unavailable } from "./unavailable.ts";
+import { databaseFull, unavailable } from "./unavailable.ts";
 
 export function session(c: Context, id: string): UploadClient {
   return new UploadClient(c.env.UPLOADS, id);
@@ -85,6 +85,8 @@ export async function refusal(
       return unknownUpload(id);
     case "unavailable":
       return unavailable();
+    case "database-full":
+      return databaseFull();
     case "too-large":
       return new RegistryError("SIZE_INVALID", "the blob is too large for this registry", { status: 413 });
     case "over-quota":

@@ -97,7 +97,7 @@ async function createWhole(c: Context, name: RepositoryName, digest: Digest): Pr
   if (chunk.range !== null && chunk.range.offset !== 0) {
     throw new RegistryError("BLOB_UPLOAD_INVALID", "a whole blob begins at byte 0");
   }
-  const stores = openStores(c.env);
+  const stores = openStores(c.env, c.get("settings").databaseLimit);
   if (length === null || length > stores.objects.maxPut) {
     const id = await start(c, name, digest);
     const outcome = await session(c, id).close(name, { digest, chunk, by: actorOf(c) });
@@ -122,7 +122,8 @@ async function start(c: Context, repository: RepositoryName, digest: Digest | nu
   const { maxUploadsPerUser: perOwner, maxUploads: total, uploadExpiry: expiresAfter } = c.get("settings");
   const now = Date.now();
   const limits = { perOwner, total, since: countedSince(now, expiresAfter) };
-  const opening = await openUpload(openStores(c.env).db, counted, { repository, digest }, limits, now);
+  const { db } = openStores(c.env, c.get("settings").databaseLimit);
+  const opening = await openUpload(db, counted, { repository, digest }, limits, now);
   if (opening.kind === "over-quota") throw await overQuota(c, repository, opening);
   if (opening.kind === "too-many") {
     throw tooMany(opening.of === "owner" ? `${counted.owner} has ${perOwner}` : `this registry has ${total}`);

@@ -100,7 +100,7 @@ export function notePush(
     .bind(...first(by, at, `${by.request}/manifest`), repository, digest, JSON.stringify({ tags }));
 }
 
-/** Before the statement that moves the tags: of each that is new, or names another manifest until then. */
+/** Between the statements that write the manifest and move its tags: of each that is new, or named another until then. */
 export function noteMoves(
   db: Database,
   by: Actor,
@@ -111,10 +111,12 @@ export function noteMoves(
   return db
     .prepare(
       `INSERT INTO audit_events (${COLUMNS})
-       SELECT ?1 || value, ?2, ?3, ?4, ?5, ?6, 'move-tag', 'done', ?7, value, tags.digest, ?8, NULL
-       FROM repositories JOIN json_each(?9)
-       LEFT JOIN tags ON tags.repository_id = repositories.id AND tags.name = value
-       WHERE repositories.name = ?7 AND tags.digest IS NOT ?8 ON CONFLICT DO NOTHING`,
+       SELECT ?1 || value, ?2, ?3, ?4, ?5, ?6, 'move-tag', 'done', ?7, value, old.digest, pushed.digest, NULL
+       FROM manifests AS pushed JOIN json_each(?9)
+       LEFT JOIN tags ON tags.repository_id = pushed.repository_id AND name = value
+       LEFT JOIN manifests AS old ON old.id = manifest_id
+       WHERE pushed.repository_id = (SELECT id FROM repositories WHERE name = ?7) AND pushed.digest = ?8
+         AND manifest_id IS NOT pushed.id ON CONFLICT DO NOTHING`,
     )
     .bind(...first(by, at, `${by.request}/tag/`), repository, digest, JSON.stringify(tags));
 }
@@ -130,8 +132,9 @@ export function noteTagDeletion(
   return db
     .prepare(
       `INSERT INTO audit_events (${COLUMNS})
-       SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'delete-tag', 'done', ?7, name, digest, NULL, NULL FROM tags
-       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?7) AND name = ?8 ON CONFLICT DO NOTHING`,
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'delete-tag', 'done', ?7, name, digest, NULL, NULL
+       FROM tags JOIN manifests ON manifests.id = manifest_id
+       WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?7) AND name = ?8 ON CONFLICT DO NOTHING`,
     )
     .bind(...first(by, at, `${by.request}/tag/${tag}`), repository, tag);
 }
@@ -155,8 +158,10 @@ export function noteManifestDeletion(
     db
       .prepare(
         `INSERT INTO audit_events (${COLUMNS})
-         SELECT ?1 || name, ?2, ?3, ?4, ?5, ?6, 'delete-tag', 'done', ?7, name, digest, NULL, NULL FROM tags
-         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?7) AND digest = ?8 ON CONFLICT DO NOTHING`,
+         SELECT ?1 || name, ?2, ?3, ?4, ?5, ?6, 'delete-tag', 'done', ?7, name, digest, NULL, NULL
+         FROM manifests JOIN tags ON manifest_id = manifests.id
+         WHERE manifests.repository_id = (SELECT id FROM repositories WHERE name = ?7) AND digest = ?8
+         ON CONFLICT DO NOTHING`,
       )
       .bind(...first(by, at, `${by.request}/tag/`), repository, digest),
   ];
@@ -197,10 +202,10 @@ export function noteMount(
   return db
     .prepare(
       `INSERT INTO audit_events (${COLUMNS})
-       SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'mount-blob', 'done', ?7, NULL, NULL, source.digest, json_object('from', ?8)
-       FROM repository_blobs AS source JOIN blobs USING (digest)
-       WHERE source.repository_id = (SELECT id FROM repositories WHERE name = ?8) AND source.digest = ?9
-         AND blobs.missing_at IS NULL ON CONFLICT DO NOTHING`,
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'mount-blob', 'done', ?7, NULL, NULL, digest, json_object('from', ?8)
+       FROM blobs JOIN repository_blobs AS source ON source.blob_id = blobs.id
+       WHERE source.repository_id = (SELECT id FROM repositories WHERE name = ?8) AND digest = ?9
+         AND missing_at IS NULL ON CONFLICT DO NOTHING`,
     )
     .bind(...first(by, at, `${by.request}/blob`), to, from, digest);
 }
@@ -216,10 +221,11 @@ export function noteUnlinking(
   return db
     .prepare(
       `INSERT INTO audit_events (${COLUMNS})
-       SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'delete-blob', 'done', ?7, NULL, digest, NULL, NULL FROM repository_blobs
-       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?7) AND digest = ?8
-         AND NOT EXISTS (SELECT 1 FROM manifest_blobs
-                         WHERE repository_id = repository_blobs.repository_id AND digest = ?8)
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'delete-blob', 'done', ?7, NULL, digest, NULL, NULL
+       FROM blobs JOIN repository_blobs AS link ON link.blob_id = blobs.id
+       WHERE link.repository_id = (SELECT id FROM repositories WHERE name = ?7) AND digest = ?8
+         AND NOT EXISTS (SELECT 1 FROM manifest_blobs AS reference
+                         WHERE reference.repository_id = link.repository_id AND reference.blob_id = link.blob_id)
        ON CONFLICT DO NOTHING`,
     )
     .bind(...first(by, at, `${by.request}/blob`), repository, digest);

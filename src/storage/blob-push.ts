@@ -26,6 +26,7 @@ export interface StoredObject {
  * Stores a whole body of `length` bytes as a blob (end-4b).
  * @returns "mismatch" when it does not hash to `digest`, "interrupted" when it broke off, or the quota that leaves no
  * room for it: then nothing is kept
+ * @throws Unavailable, DatabaseFull: whether a row names the object is the orphan walk's to find out
  */
 export async function putBlob(
   stores: Stores,
@@ -37,6 +38,7 @@ export async function putBlob(
 ): Promise<"committed" | "mismatch" | "interrupted" | OverQuota> {
   const exceeded = await findOverQuota(stores.db, { repository, owner: by.name, digest }, length);
   if (exceeded !== null) return exceeded;
+  stores.db.assertRoom();
   const key = newObjectKey("blobs");
   const outcome = await stores.objects.putVerified(key, body, length, digest);
   // It may have arrived after all, with the answer lost. No row names it.
@@ -110,8 +112,8 @@ async function link(
       .bind(object.digest, object.key, object.size, now),
     db
       .prepare(
-        `INSERT INTO repository_blobs (repository_id, digest, used_at)
-         SELECT id, ?2, ?3 FROM repositories
+        `INSERT INTO repository_blobs (repository_id, blob_id, used_at)
+         SELECT repositories.id, blobs.id, ?3 FROM repositories JOIN blobs ON digest = ?2
          WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM doomed_objects WHERE object_key = ?4)
          ON CONFLICT DO UPDATE SET used_at = excluded.used_at`,
       )

@@ -46,7 +46,8 @@ export async function headBlob(
   const refreshed = await db
     .prepare(
       `UPDATE repository_blobs SET used_at = ?3
-       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 RETURNING 1`,
+       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1)
+         AND blob_id = (SELECT id FROM blobs WHERE digest = ?2) RETURNING 1`,
     )
     .bind(repository, digest, reliance.now)
     .first();
@@ -106,10 +107,9 @@ async function findBlob(db: Database, repository: RepositoryName, digest: Digest
   return db
     .prepare(
       `SELECT blobs.object_key, blobs.size, link.used_at
-       FROM repositories
-       JOIN repository_blobs AS link ON link.repository_id = repositories.id
-       JOIN blobs ON blobs.digest = link.digest
-       WHERE repositories.name = ?1 AND link.digest = ?2 AND blobs.missing_at IS NULL`,
+       FROM blobs JOIN repository_blobs AS link ON link.blob_id = blobs.id
+       WHERE link.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND blobs.digest = ?2
+         AND blobs.missing_at IS NULL`,
     )
     .bind(repository, digest)
     .first<BlobRow>();
@@ -130,9 +130,11 @@ export async function unlinkBlob(
     db
       .prepare(
         `DELETE FROM repository_blobs
-         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2
-           AND NOT EXISTS (SELECT 1 FROM manifest_blobs
-                           WHERE repository_id = repository_blobs.repository_id AND digest = ?2)
+         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1)
+           AND blob_id = (SELECT id FROM blobs WHERE digest = ?2)
+           AND NOT EXISTS (SELECT 1 FROM manifest_blobs AS reference
+                           WHERE reference.repository_id = repository_blobs.repository_id
+                             AND reference.blob_id = repository_blobs.blob_id)
          RETURNING 1`,
       )
       .bind(repository, digest),
@@ -140,11 +142,12 @@ export async function unlinkBlob(
   if (results.at(-1)?.length === 1) return "unlinked";
   const naming = await db
     .prepare(
-      `SELECT manifest_digest FROM manifest_blobs
-       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 LIMIT 1`,
+      `SELECT manifests.digest FROM manifest_blobs AS reference JOIN manifests ON manifests.id = manifest_id
+       WHERE reference.repository_id = (SELECT id FROM repositories WHERE name = ?1)
+         AND reference.blob_id = (SELECT id FROM blobs WHERE digest = ?2) LIMIT 1`,
     )
     .bind(repository, digest)
-    .first<{ manifest_digest: Digest }>();
-  if (naming !== null) return { namedBy: naming.manifest_digest };
+    .first<{ digest: Digest }>();
+  if (naming !== null) return { namedBy: naming.digest };
   return repeated ? "unlinked" : "unknown";
 }

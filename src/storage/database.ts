@@ -7,13 +7,46 @@ import { retried } from "./retry.ts";
 
 /** What SQLite itself refuses is refused the next time as well; the rest lies on the way to it. */
 const FINAL =
-  /constraint failed|over a quota|SQLITE_(?:ERROR|CONSTRAINT|MISMATCH|TOOBIG|RANGE|AUTH)|syntax error|no such (?:table|column)|too many SQL variables|D1_TYPE_ERROR|Too many API requests/i;
+  /constraint failed|over a quota|database is full|SQLITE_(?:FULL|ERROR|CONSTRAINT|MISMATCH|TOOBIG|RANGE|AUTH)|syntax error|no such (?:table|column)|too many SQL variables|D1_TYPE_ERROR|Too many API requests/i;
+
+/** What D1 says when it holds as much as it may: SQLite's own words, or Cloudflare's, of a database or an account. */
+const FULL = /SQLITE_FULL|database or disk is full|Exceeded maximum (?:DB|account storage) size/i;
+
+/** Share of the limit from which nothing is added: the events and doomed keys that deletions write still fit behind it. */
+const FULL_FROM = 0.99;
+
+/** There is no room for another row. What was to be written is nowhere; deletions go on. */
+export class DatabaseFull extends Error {
+  constructor(cause?: unknown) {
+    super("the database is full", { cause });
+    this.name = "DatabaseFull";
+  }
+}
+
+/** What is known of the database's size: the last answer said it. Bytes; null before the first. */
+interface Seen {
+  size: number | null;
+}
 
 export class Database {
   readonly #d1: D1Database | D1DatabaseSession;
+  readonly #limit: number;
+  readonly #seen: Seen = { size: null };
 
-  constructor(d1: D1Database | D1DatabaseSession) {
+  /** @param limit what it holds at most. Bytes. */
+  constructor(d1: D1Database | D1DatabaseSession, limit = Number.POSITIVE_INFINITY) {
     this.#d1 = d1;
+    this.#limit = limit;
+  }
+
+  /** How large it was at the last answer, without pages that are free again; null before the first. Bytes. */
+  get size(): number | null {
+    return this.#seen.size;
+  }
+
+  /** For a push, behind its first question: it costs no other. @throws DatabaseFull */
+  assertRoom(): void {
+    if ((this.size ?? 0) >= this.#limit * FULL_FROM) throw new DatabaseFull();
   }
 
   /**
@@ -25,13 +58,13 @@ export class Database {
   }
 
   prepare(sql: string): Statement {
-    return new Statement(this.#d1.prepare(sql));
+    return new Statement(this.#d1.prepare(sql), this.#seen);
   }
 
   /**
    * Runs statements in one transaction.
    * @returns the rows of each
-   * @throws Unavailable, or what a constraint refuses
+   * @throws Unavailable, DatabaseFull, or what a constraint refuses
    */
   async batch<T>(statements: Statement[]): Promise<T[][]> {
     return (await this.change<T>(statements)).results;
@@ -41,7 +74,8 @@ export class Database {
   async change<T>(statements: Statement[]): Promise<{ results: T[][]; repeated: boolean }> {
     const prepared = statements.map((statement) => statement.prepared);
     const run = async (before: number) => {
-      const answers = await this.#d1.batch<T>(prepared);
+      const answers = await this.#d1.batch<T>(prepared).catch(sayFull);
+      note(this.#seen, answers.at(-1));
       return { results: answers.map(({ results }) => results), repeated: before > 0 };
     };
     return retried("the database", run, isPassing);
@@ -51,16 +85,18 @@ export class Database {
 export class Statement {
   /** As D1 knows it. */
   readonly prepared: D1PreparedStatement;
+  readonly #seen: Seen;
 
-  constructor(prepared: D1PreparedStatement) {
+  constructor(prepared: D1PreparedStatement, seen: Seen) {
     this.prepared = prepared;
+    this.#seen = seen;
   }
 
   bind(...values: unknown[]): Statement {
-    return new Statement(this.prepared.bind(...values));
+    return new Statement(this.prepared.bind(...values), this.#seen);
   }
 
-  /** All rows. @throws Unavailable */
+  /** All rows. @throws Unavailable, DatabaseFull */
   async all<T>(): Promise<T[]> {
     return (await this.change<T>()).rows;
   }
@@ -77,11 +113,21 @@ export class Statement {
    */
   async change<T>(): Promise<{ rows: T[]; repeated: boolean }> {
     const run = async (before: number) => {
-      const { results } = await this.prepared.all<T>();
-      return { rows: results, repeated: before > 0 };
+      const answer = await this.prepared.all<T>().catch(sayFull);
+      note(this.#seen, answer);
+      return { rows: answer.results, repeated: before > 0 };
     };
     return retried("the database", run, isPassing);
   }
+}
+
+function note(seen: Seen, answer: { meta: { size_after?: number } } | undefined): void {
+  seen.size = answer?.meta.size_after ?? seen.size;
+}
+
+/** @throws DatabaseFull in the place of D1's error, or the error itself */
+function sayFull(error: unknown): never {
+  throw FULL.test(String(error)) ? new DatabaseFull(error) : error;
 }
 
 function isPassing(error: unknown): boolean {

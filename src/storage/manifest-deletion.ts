@@ -47,7 +47,8 @@ export function deleteTag(
 async function findTag(db: Database, repository: RepositoryName, tag: Tag): Promise<Digest | null> {
   const row = await db
     .prepare(
-      `SELECT digest FROM tags WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND name = ?2`,
+      `SELECT digest FROM tags JOIN manifests ON manifests.id = manifest_id
+       WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND name = ?2`,
     )
     .bind(repository, tag)
     .first<{ digest: Digest }>();
@@ -87,12 +88,14 @@ export function deleteManifest(
   });
 }
 
-/** What names the manifest, directly or through indexes. */
-const OVER = `over (digest) AS (
-    SELECT ?2
+/** What names the manifest, directly or through indexes. CROSS JOIN begins there: SQLite would read all tags first. */
+const OVER = `over (id, digest) AS (
+    SELECT id, digest FROM manifests
+    WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2
     UNION
-    SELECT index_digest FROM over JOIN index_manifests USING (digest)
-    WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1))`;
+    SELECT parent.id, parent.digest
+    FROM over JOIN index_manifests USING (digest) JOIN manifests AS parent ON parent.id = index_id
+    WHERE index_manifests.repository_id = (SELECT id FROM repositories WHERE name = ?1))`;
 
 /** The tags by which a manifest is pulled: its own, and those of the indexes that name it. One more than are looked at. */
 function tagsOver(
@@ -103,8 +106,7 @@ function tagsOver(
   return db
     .prepare(
       `WITH RECURSIVE ${OVER}
-       SELECT name AS tag, digest FROM over JOIN tags USING (digest)
-       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) LIMIT 10001`,
+       SELECT name AS tag, digest FROM over CROSS JOIN tags ON manifest_id = over.id LIMIT 10001`,
     )
     .bind(repository, digest)
     .all();
@@ -116,9 +118,8 @@ function assertNoOtherTags(db: Database, repository: RepositoryName, digest: Dig
     .prepare(
       `WITH RECURSIVE ${OVER}
        UPDATE registry SET policies_version = NULL WHERE id = 1 AND EXISTS (
-         SELECT 1 FROM over JOIN tags USING (digest)
-         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1)
-           AND name NOT IN (SELECT value FROM json_each(?3)))`,
+         SELECT 1 FROM over CROSS JOIN tags ON manifest_id = over.id
+         WHERE name NOT IN (SELECT value FROM json_each(?3)))`,
     )
     .bind(repository, digest, JSON.stringify(tags));
 }

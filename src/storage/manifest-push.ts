@@ -45,6 +45,7 @@ export type PushOutcome =
 /**
  * Stores a manifest and moves its tags to it, in one transaction. Can be repeated.
  * @param sparse whether an index may name manifests that the repository does not hold
+ * @throws Unavailable, DatabaseFull
  */
 export async function putManifest(
   stores: Stores,
@@ -61,6 +62,7 @@ export async function putManifest(
       ? references.missingBlobs
       : [...references.missingBlobs, ...references.missingManifests];
     if (missing.length > 0) return { kind: "missing", digests: missing };
+    stores.db.assertRoom();
     const tag = await findMoved(stores.db, repository, pushed.digest, fixed);
     if (tag !== null) return { kind: "immutable", tag };
     const exceeded = exceededBy(tightest, pushed.bytes.byteLength);
@@ -161,8 +163,8 @@ function selectHoldings(db: Database, repository: RepositoryName, digests: Diges
   const statement = db.prepare(
     `WITH repository AS MATERIALIZED (SELECT id FROM repositories WHERE name = ?1)
      SELECT value AS digest,
-            EXISTS (SELECT 1 FROM repository_blobs JOIN blobs USING (digest)
-                    WHERE repository_id = (SELECT id FROM repository) AND repository_blobs.digest = value
+            EXISTS (SELECT 1 FROM blobs JOIN repository_blobs ON blob_id = blobs.id
+                    WHERE repository_id = (SELECT id FROM repository) AND blobs.digest = value
                       AND missing_at IS NULL) AS is_blob,
             EXISTS (SELECT 1 FROM manifests
                     WHERE repository_id = (SELECT id FROM repository) AND digest = value
@@ -183,7 +185,8 @@ async function findMoved(
   const row = await db
     .prepare(
       `SELECT name AS tag, digest FROM tags JOIN json_each(?2) ON name = value
-       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest <> ?3 LIMIT 1`,
+         JOIN manifests ON manifests.id = manifest_id
+       WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest <> ?3 LIMIT 1`,
     )
     .bind(repository, JSON.stringify([...tags.keys()]), digest)
     .first<{ tag: Tag; digest: Digest }>();

@@ -70,11 +70,13 @@ function inlineAnnotations(annotations: Record<string, string>): string | null {
   return new TextEncoder().encode(json).byteLength > MAX_INLINE_ANNOTATIONS ? null : json;
 }
 
-/** What the manifest holds on to. The constraints refuse what has gone meanwhile. */
+/** What the manifest holds on to. The constraints refuse what has gone meanwhile: a blob that has is a NULL here. */
 export function referenceBlobs(db: Database, repository: RepositoryName, digest: Digest, blobs: Digest[]) {
   const statement = db.prepare(
-    `INSERT INTO manifest_blobs (repository_id, manifest_digest, digest)
-     SELECT repositories.id, ?2, value FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1 ON CONFLICT DO NOTHING`,
+    `INSERT INTO manifest_blobs (manifest_id, blob_id, repository_id)
+     SELECT manifests.id, (SELECT id FROM blobs WHERE digest = value), repository_id
+     FROM manifests JOIN json_each(?3)
+     WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 ON CONFLICT DO NOTHING`,
   );
   return slices(blobs).map((slice) => statement.bind(repository, digest, slice));
 }
@@ -88,10 +90,13 @@ export function referenceManifests(
 ) {
   // A manifest that has gone meanwhile is a NULL here, which the table refuses.
   const statement = db.prepare(
-    `INSERT INTO index_manifests (repository_id, index_digest, digest)
-     SELECT repositories.id, ?2,
-            (SELECT digest FROM manifests WHERE repository_id = repositories.id AND digest = value)
-     FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1 ON CONFLICT DO NOTHING`,
+    `INSERT INTO index_manifests (index_id, digest, repository_id)
+     SELECT parent.id,
+            (SELECT digest FROM manifests WHERE repository_id = parent.repository_id AND digest = value),
+            parent.repository_id
+     FROM manifests AS parent JOIN json_each(?3)
+     WHERE parent.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND parent.digest = ?2
+     ON CONFLICT DO NOTHING`,
   );
   return slices(manifests).map((slice) => statement.bind(repository, digest, slice));
 }
@@ -104,9 +109,9 @@ export function noteMissingManifests(
   missing: Digest[],
 ) {
   const statement = db.prepare(
-    `INSERT INTO index_manifests (repository_id, index_digest, digest)
-     SELECT repositories.id, ?2, value FROM repositories JOIN json_each(?3)
-     WHERE repositories.name = ?1 ON CONFLICT DO NOTHING`,
+    `INSERT INTO index_manifests (index_id, digest, repository_id)
+     SELECT manifests.id, value, repository_id FROM manifests JOIN json_each(?3)
+     WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 ON CONFLICT DO NOTHING`,
   );
   return slices(missing).map((slice) => statement.bind(repository, digest, slice));
 }
@@ -122,13 +127,14 @@ export function moveTags(
   // A fixed tag that names another manifest becomes a NULL here, which the table refuses.
   return db
     .prepare(
-      `INSERT INTO tags (repository_id, name, digest, updated_at)
-       SELECT repositories.id, value, ?2, ?4 FROM repositories JOIN json_each(?3) WHERE repositories.name = ?1
+      `INSERT INTO tags (repository_id, name, manifest_id, updated_at)
+       SELECT repository_id, value, manifests.id, ?4 FROM manifests JOIN json_each(?3)
+       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2
        ON CONFLICT (repository_id, name)
          DO UPDATE SET updated_at = excluded.updated_at,
-                       digest = CASE WHEN tags.digest = excluded.digest
-                                       OR tags.name NOT IN (SELECT value FROM json_each(?5))
-                                     THEN excluded.digest END`,
+                       manifest_id = CASE WHEN tags.manifest_id = excluded.manifest_id
+                                            OR tags.name NOT IN (SELECT value FROM json_each(?5))
+                                          THEN excluded.manifest_id END`,
     )
     .bind(repository, digest, JSON.stringify(tags), now, JSON.stringify(fixed));
 }

@@ -63,8 +63,7 @@ function findHead(db: Database, repository: RepositoryName, reference: Reference
            AND missing_at IS NULL`,
       )
     : db.prepare(
-        `SELECT manifests.digest, media_type, size, used_at
-         FROM tags JOIN manifests USING (repository_id, digest)
+        `SELECT digest, media_type, size, used_at FROM tags JOIN manifests ON manifests.id = manifest_id
          WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND tags.name = ?2
            AND missing_at IS NULL`,
       );
@@ -114,8 +113,7 @@ async function findManifest(
            AND missing_at IS NULL`,
       )
     : db.prepare(
-        `SELECT manifests.digest, media_type, size, content, object_key
-         FROM tags JOIN manifests USING (repository_id, digest)
+        `SELECT digest, media_type, size, content, object_key FROM tags JOIN manifests ON manifests.id = manifest_id
          WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND tags.name = ?2
            AND missing_at IS NULL`,
       );

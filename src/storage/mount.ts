@@ -36,18 +36,18 @@ function mounting(
     db
       .prepare(
         `INSERT INTO repositories (name, owner)
-         SELECT ?1, ?4 FROM repository_blobs AS source JOIN blobs USING (digest)
-         WHERE source.repository_id = (SELECT id FROM repositories WHERE name = ?2) AND source.digest = ?3
+         SELECT ?1, ?4 FROM blobs JOIN repository_blobs AS source ON source.blob_id = blobs.id
+         WHERE source.repository_id = (SELECT id FROM repositories WHERE name = ?2) AND blobs.digest = ?3
            AND blobs.missing_at IS NULL
          ON CONFLICT DO NOTHING`,
       )
       .bind(to, from, digest, by.name),
     db
       .prepare(
-        `INSERT INTO repository_blobs (repository_id, digest, used_at)
-         SELECT target.id, source.digest, ?4
-         FROM repository_blobs AS source JOIN blobs USING (digest) JOIN repositories AS target ON target.name = ?1
-         WHERE source.repository_id = (SELECT id FROM repositories WHERE name = ?2) AND source.digest = ?3
+        `INSERT INTO repository_blobs (repository_id, blob_id, used_at)
+         SELECT target.id, blobs.id, ?4
+         FROM blobs JOIN repository_blobs AS source ON source.blob_id = blobs.id JOIN repositories AS target ON target.name = ?1
+         WHERE source.repository_id = (SELECT id FROM repositories WHERE name = ?2) AND blobs.digest = ?3
            AND blobs.missing_at IS NULL
          ON CONFLICT DO UPDATE SET used_at = excluded.used_at RETURNING 1`,
       )

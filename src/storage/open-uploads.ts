@@ -56,7 +56,7 @@ export type Opening =
 
 /**
  * Counts a session that is about to begin, in the statement that looks whether there may be another. Can be repeated.
- * @throws Unavailable
+ * @throws Unavailable, DatabaseFull
  */
 export async function openUpload(
   db: Database,
@@ -73,7 +73,13 @@ export async function openUpload(
   if (opened.length === 0) return { kind: "too-many", of: await reachedLimit(db, owner, limits) };
   const least = tightest as TightestRow | null;
   const exceeded = exceededBy(least, 1);
-  if (exceeded === null) return { kind: "opened", room: least && least.allowed - least.used };
+  try {
+    db.assertRoom();
+    if (exceeded === null) return { kind: "opened", room: least && least.allowed - least.used };
+  } catch (error) {
+    await closeUpload(db, upload).all();
+    throw error;
+  }
   await closeUpload(db, upload).all();
   return exceeded;
 }

@@ -146,9 +146,9 @@ function countBytes(db: Database, name: string): Statement {
                         WHERE quota_id = (SELECT id FROM quotas WHERE name = ?1))
        INSERT INTO quota_bytes (quota_id, digest, size, links)
        SELECT quota_id, digest, max(size), count(*)
-       FROM (SELECT quota_id, link.digest, blobs.size FROM covered
+       FROM (SELECT quota_id, blobs.digest, blobs.size FROM covered
              JOIN repository_blobs AS link ON link.repository_id = covered.repository_id
-             JOIN blobs ON blobs.digest = link.digest
+             JOIN blobs ON blobs.id = link.blob_id
              UNION ALL
              SELECT quota_id, manifests.digest, manifests.size FROM covered
              JOIN manifests ON manifests.repository_id = covered.repository_id) AS held

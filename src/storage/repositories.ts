@@ -45,7 +45,8 @@ export async function listRepositoriesWithBlob(
 ): Promise<{ id: number; name: RepositoryName }[]> {
   return db
     .prepare(
-      `SELECT id, name FROM repository_blobs JOIN repositories ON id = repository_id
+      `SELECT repositories.id, name
+       FROM blobs JOIN repository_blobs ON blob_id = blobs.id JOIN repositories ON repositories.id = repository_id
        WHERE digest = ?1 AND repository_id > ?2 ORDER BY repository_id LIMIT ?3`,
     )
     .bind(digest, after, limit)

@@ -9,7 +9,10 @@ export interface Stores {
   objects: Objects;
 }
 
-/** Opens them; nothing is asked of any yet. */
-export function openStores(env: Pick<Env, "DB" | "BUCKET">): Stores {
-  return { db: new Database(env.DB), objects: new R2Objects(env.BUCKET) };
+/**
+ * Opens them; nothing is asked of any yet.
+ * @param databaseLimit for those who add to the database, and have it refused in time. Bytes.
+ */
+export function openStores(env: Pick<Env, "DB" | "BUCKET">, databaseLimit?: number): Stores {
+  return { db: new Database(env.DB, databaseLimit), objects: new R2Objects(env.BUCKET) };
 }

@@ -14,18 +14,18 @@ export interface Usage {
   manifests: number;
 }
 
-/** Behind which link and which manifest a page begins, each by its repository's id and its digest. */
-export type UsageCursor = [linkOf: number, link: string, manifestOf: number, manifest: string];
+/** Behind which link and which manifest a page begins, each by its repository's id: a blob's id, a manifest's digest. */
+export type UsageCursor = [linkOf: number, link: number, manifestOf: number, manifest: string];
 
 /** What a page has read of one repository's blobs, or manifests. */
-interface HeldRow {
+interface HeldRow<K> {
   id: number;
   repository: RepositoryName;
   owner: string | null;
   bytes: number;
   count: number;
   /** The last of them. */
-  last: string;
+  last: K;
 }
 
 /**
@@ -38,13 +38,13 @@ export async function listUsage(
   after: UsageCursor | null,
   limit: number,
 ): Promise<{ repositories: Usage[]; next: UsageCursor | null }> {
-  const [linkOf, link, manifestOf, manifest] = after ?? [0, "", 0, ""];
-  const [links = [], manifests = []] = await db.batch<HeldRow>([
+  const [linkOf, link, manifestOf, manifest] = after ?? [0, 0, 0, ""];
+  const [links, manifests] = (await db.batch<unknown>([
     readLinks(db, linkOf, link, limit),
     readManifests(db, manifestOf, manifest, limit),
-  ]);
+  ])) as [HeldRow<number>[], HeldRow<string>[]];
   const found = new Map<number, Usage>();
-  const usageOf = ({ id, repository, owner }: HeldRow): Usage => {
+  const usageOf = ({ id, repository, owner }: HeldRow<unknown>): Usage => {
     const usage = found.get(id) ?? { repository, owner, bytes: 0, blobs: 0, manifests: 0 };
     found.set(id, usage);
     return usage;
@@ -70,23 +70,23 @@ export async function listUsage(
   };
 }
 
-function isFull(rows: HeldRow[], limit: number): boolean {
+function isFull(rows: HeldRow<unknown>[], limit: number): boolean {
   return rows.reduce((sum, { count }) => sum + count, 0) === limit;
 }
 
-function readLinks(db: Database, id: number, digest: string, limit: number): Statement {
+function readLinks(db: Database, id: number, blob: number, limit: number): Statement {
   return db
     .prepare(
       `SELECT repositories.id, repositories.name AS repository, owner, sum(listed.size) AS bytes, count(*) AS count,
-              max(listed.digest) AS last
-       FROM (SELECT link.repository_id, link.digest, blobs.size
-             FROM repository_blobs AS link JOIN blobs ON blobs.digest = link.digest
-             WHERE (link.repository_id, link.digest) > (?1, ?2)
-             ORDER BY link.repository_id, link.digest LIMIT ?3) AS listed
+              max(listed.blob_id) AS last
+       FROM (SELECT link.repository_id, link.blob_id, blobs.size
+             FROM repository_blobs AS link JOIN blobs ON blobs.id = link.blob_id
+             WHERE (link.repository_id, link.blob_id) > (?1, ?2)
+             ORDER BY link.repository_id, link.blob_id LIMIT ?3) AS listed
        JOIN repositories ON repositories.id = listed.repository_id
        GROUP BY repositories.id ORDER BY repositories.id`,
     )
-    .bind(id, digest, limit);
+    .bind(id, blob, limit);
 }
 
 function readManifests(db: Database, id: number, digest: string, limit: number): Statement {

@@ -225,8 +225,8 @@ test("more tags than are looked at keep a manifest where a policy may keep one o
   await pushImage("team/app", "a", "config", ["one"]);
   const names = Array.from({ length: 10_000 }, (_, index) => `b${index}`);
   await env.DB.prepare(
-    `INSERT INTO tags (repository_id, name, digest, updated_at)
-     SELECT repository_id, value, digest, 1 FROM manifests JOIN json_each(?1)
+    `INSERT INTO tags (repository_id, name, manifest_id, updated_at)
+     SELECT repository_id, value, manifests.id, 1 FROM manifests JOIN json_each(?1)
      WHERE repository_id = (SELECT id FROM repositories WHERE name = 'team/app')`,
   )
     .bind(JSON.stringify(names))

@@ -66,6 +66,8 @@ describe("a setting that makes no sense", () => {
     { UPLOAD_EXPIRY: "soon" },
     { MAX_CHUNK: "95" },
     { MAX_CHUNK: "0MB" },
+    { DATABASE_LIMIT: "10" },
+    { DATABASE_LIMIT: "10 GB" },
   ])("%j fails every request, and tells no client why", async (variables) => {
     setVariables(variables);
     const response = await request("GET", "/v2/");

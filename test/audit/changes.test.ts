@@ -198,7 +198,7 @@ const CHANGES: Record<
   "a push of a blob": {
     prepare: async () => {},
     change: () => postBlob("hello"),
-    made: `SELECT 1 FROM repository_blobs WHERE digest = '${sha256("hello")}'`,
+    made: `SELECT 1 FROM repository_blobs JOIN blobs ON id = blob_id WHERE digest = '${sha256("hello")}'`,
     told: ["push-blob"],
   },
   "a push of a manifest": {

@@ -206,8 +206,8 @@ describe("rights", () => {
     const names = JSON.stringify(Array.from({ length: 5000 }, (_, index) => `secret/r${index}`));
     for (const sql of [
       "INSERT INTO repositories (name) SELECT value FROM json_each(?1)",
-      `INSERT INTO repository_blobs (repository_id, digest, used_at)
-       SELECT repositories.id, (SELECT digest FROM blobs), 1 FROM json_each(?1) JOIN repositories ON name = value`,
+      `INSERT INTO repository_blobs (repository_id, blob_id, used_at)
+       SELECT repositories.id, (SELECT id FROM blobs), 1 FROM json_each(?1) JOIN repositories ON name = value`,
     ])
       await env.DB.prepare(sql).bind(names).run();
     await addUser("grace", { access: [{ repositories: ["team/**"], actions: ["pull", "push"] }] });

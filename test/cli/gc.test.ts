@@ -95,6 +95,17 @@ describe("a run", () => {
     ]);
   });
 
+  test.each([
+    [7_900_000_000, null],
+    [8_100_000_000, "\nThe database is nearly full: 8.1 GB of 10.0 GB. Pushes are refused from 99 % on.\n"],
+  ])("a database of %d bytes that may have 10 GB: %j", async (bytes, said) => {
+    const database = { bytes, limit: 10_000_000_000 };
+    registry.reply = (_, response) => json(response, 200, { ...REPORT, database });
+    const { stdout } = await gc([]);
+    if (said === null) expect(stdout).not.toContain("nearly full");
+    else expect(stdout).toContain(said);
+  });
+
   test("tells what waits to be deleted, and which steps failed", async () => {
     const waiting = { count: 12, bytes: 3_400_000_000 };
     const failures = [{ step: "orphans", error: "the bucket is another registry's" }];

@@ -12,15 +12,17 @@ const MANY = 1500;
 /** SQL that makes a row of each number in the list ?1. All are of 1970. */
 const REPOSITORIES = `INSERT INTO repositories (name) SELECT 'r' || value FROM json_each(?1)`;
 const BLOBS = `INSERT INTO blobs (digest, object_key, size, used_at) SELECT 'd' || value, 'blobs/' || value, 1, 1 FROM json_each(?1)`;
-const TAGS = `INSERT INTO tags (repository_id, name, digest, updated_at)
-  SELECT repository_id, 't' || value, digest, 1 FROM json_each(?1) JOIN manifests ON digest = 'm' || value`;
-const INDEX = `INSERT INTO index_manifests (repository_id, index_digest, digest)
-  SELECT repository_id, 'index', digest FROM json_each(?1) JOIN manifests ON digest = 'm' || value`;
+const TAGS = `INSERT INTO tags (repository_id, name, manifest_id, updated_at)
+  SELECT repository_id, 't' || value, manifests.id, 1 FROM json_each(?1) JOIN manifests ON digest = 'm' || value`;
+const INDEX = `INSERT INTO index_manifests (index_id, digest, repository_id)
+  SELECT parent.id, named.digest, named.repository_id FROM json_each(?1)
+  JOIN manifests AS named ON named.digest = 'm' || value JOIN manifests AS parent ON parent.digest = 'index'`;
 
 /** @param repository SQL for its name */
 function links(repository: string, digest: string): string {
-  return `INSERT INTO repository_blobs (repository_id, digest, used_at)
-    SELECT repositories.id, ${digest}, 1 FROM json_each(?1) JOIN repositories ON name = ${repository}`;
+  return `INSERT INTO repository_blobs (repository_id, blob_id, used_at)
+    SELECT repositories.id, blobs.id, 1 FROM json_each(?1) JOIN repositories ON name = ${repository}
+    JOIN blobs ON digest = ${digest}`;
 }
 
 function manifests(repository: string, subject = "NULL"): string {
@@ -35,7 +37,8 @@ const BEGINNING = [
   `INSERT INTO blobs (digest, object_key, size, used_at) VALUES ('shared', 'blobs/shared', 1, 1)`,
   `INSERT INTO manifests (repository_id, digest, media_type, size, content, used_at)
    SELECT id, 'index', 'x', 1, '', 1 FROM repositories`,
-  `INSERT INTO tags (repository_id, name, digest, updated_at) SELECT id, 'latest', 'index', 1 FROM repositories`,
+  `INSERT INTO tags (repository_id, name, manifest_id, updated_at)
+   SELECT repository_id, 'latest', id, 1 FROM manifests`,
 ];
 
 async function fill(statements: string[], from: number, to: number): Promise<void> {
@@ -87,12 +90,12 @@ const CASES: Case[] = [
   },
   { what: "an untagged manifest that is taken", rows: [manifests("'a'")], each: 16 },
   { what: "a referrer that is taken", rows: [manifests("'a'", "'gone'")], each: 16 },
-  { what: "a link that is taken, with its blob", rows: [BLOBS, links("'a'", "'d' || value")], each: 20 },
+  { what: "a link that is taken, with its blob", rows: [BLOBS, links("'a'", "'d' || value")], each: 21 },
   { what: "a repository that is taken", rows: [REPOSITORIES], each: 8 },
   {
     what: "a link of a blob of many repositories, in a dry run",
     rows: [REPOSITORIES, links("'r' || value", "'shared'")],
-    each: 4,
+    each: 5,
     stays: true,
     dry: true,
   },

@@ -93,8 +93,8 @@ describe("links, blobs and their bytes", () => {
   test("a blob re-pushed while its old object is doomed gets an object of its own", async () => {
     const digest = await pushBlob("a", "hello");
     await age(2);
-    await env.BUCKET.put("blobs/unrelated", "x");
     const [old] = await objectKeys();
+    await env.BUCKET.put("blobs/unrelated", "x");
     await env.DB.batch([env.DB.prepare("DELETE FROM repository_blobs"), env.DB.prepare("DELETE FROM blobs")]);
     await pushBlob("a", "hello");
     await sweep();

@@ -27,8 +27,9 @@ describe("what a run does not come to the end of", () => {
       const statements = [
         `INSERT INTO blobs (digest, object_key, size, used_at)
          SELECT 'sha256:' || value, 'blobs/' || value, 7, 1 FROM json_each(?1)`,
-        `INSERT INTO repository_blobs (repository_id, digest, used_at)
-         SELECT repositories.id, 'sha256:' || value, 1 FROM repositories JOIN json_each(?1)`,
+        `INSERT INTO repository_blobs (repository_id, blob_id, used_at)
+         SELECT repositories.id, blobs.id, 1
+         FROM repositories JOIN json_each(?1) JOIN blobs ON digest = 'sha256:' || value`,
       ];
       await env.DB.batch(statements.map((sql) => env.DB.prepare(sql).bind(list)));
     }

@@ -10,8 +10,10 @@ import { age, collect, collected, expectSound, objectKeys, sweep } from "./suppo
 
 /** A row that cannot be deleted, whatever is tried. */
 async function poison(table: "manifests" | "repository_blobs" | "blobs", digest: string): Promise<void> {
+  const row =
+    table === "repository_blobs" ? "(SELECT digest FROM blobs WHERE id = OLD.blob_id)" : "OLD.digest";
   await env.DB.prepare(
-    `CREATE TRIGGER poison_${table} BEFORE DELETE ON ${table} WHEN OLD.digest = '${digest}'
+    `CREATE TRIGGER poison_${table} BEFORE DELETE ON ${table} WHEN ${row} = '${digest}'
      BEGIN SELECT RAISE(ABORT, 'poisoned'); END`,
   ).run();
 }

@@ -69,15 +69,15 @@ export async function dump(): Promise<string> {
 /** The flags that lead collection to garbage, and quotas, must say what is true, and no row may point to a missing object. */
 export async function expectSound(): Promise<void> {
   const wrong = await env.DB.prepare(
-    `SELECT 'referenced' AS flag, digest FROM repository_blobs AS link
+    `SELECT 'referenced' AS flag, blob_id AS what FROM repository_blobs AS link
      WHERE referenced <> EXISTS (SELECT 1 FROM manifest_blobs AS m
-                                 WHERE m.repository_id = link.repository_id AND m.digest = link.digest)
+                                 WHERE m.repository_id = link.repository_id AND m.blob_id = link.blob_id)
      UNION ALL
      SELECT 'linked', digest FROM blobs
-     WHERE linked <> EXISTS (SELECT 1 FROM repository_blobs WHERE repository_blobs.digest = blobs.digest)
+     WHERE linked <> EXISTS (SELECT 1 FROM repository_blobs WHERE blob_id = blobs.id)
      UNION ALL
      SELECT 'held', digest FROM manifests AS m
-     WHERE held <> (EXISTS (SELECT 1 FROM tags WHERE tags.repository_id = m.repository_id AND tags.digest = m.digest)
+     WHERE held <> (EXISTS (SELECT 1 FROM tags WHERE manifest_id = m.id)
                     OR EXISTS (SELECT 1 FROM index_manifests AS i
                                WHERE i.repository_id = m.repository_id AND i.digest = m.digest)
                     OR EXISTS (SELECT 1 FROM manifests AS s
@@ -88,12 +88,28 @@ export async function expectSound(): Promise<void> {
                      AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = repositories.id))`,
   ).all();
   expect(wrong.results).toEqual([]);
+  expect(await strayRows()).toEqual([]);
   expect(await wrongCounts()).toEqual([]);
   const keys = new Set(await objectKeys());
   const named = await env.DB.prepare(
     "SELECT object_key FROM blobs UNION ALL SELECT object_key FROM manifests WHERE object_key IS NOT NULL",
   ).all<{ object_key: string }>();
   for (const { object_key } of named.results) expect(keys).toContain(object_key);
+}
+
+/** Rows that say they are of one repository, and name a manifest of another. */
+async function strayRows(): Promise<unknown[]> {
+  const stray = await env.DB.prepare(
+    `SELECT 'tags' AS what, name FROM tags JOIN manifests AS m ON m.id = manifest_id
+     WHERE m.repository_id <> tags.repository_id
+     UNION ALL
+     SELECT 'manifest_blobs', m.digest FROM manifest_blobs AS named JOIN manifests AS m ON m.id = manifest_id
+     WHERE m.repository_id <> named.repository_id
+     UNION ALL
+     SELECT 'index_manifests', m.digest FROM index_manifests AS named JOIN manifests AS m ON m.id = index_id
+     WHERE m.repository_id <> named.repository_id`,
+  ).all();
+  return stray.results;
 }
 
 /** In an order in which rows can be put in: what is named before what names it. */

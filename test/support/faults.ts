@@ -21,6 +21,21 @@ export function breakAll(call: string, when: Exclude<When, "never">, first = 0):
   faults.set(call, [...Array<When>(first).fill("never"), ...Array<When>(TRIES).fill(when)]);
 }
 
+/**
+ * Lets the database refuse what would add to it, as D1 does when it is full, until {@link healAll}.
+ * @param message D1's @param refuses whether a call with these statements adds something
+ */
+export function fillDatabase(message: string, refuses: (statements: string[]) => boolean): void {
+  full = { message, refuses, refused: 0 };
+}
+
+/** How many calls a full database has refused. */
+export function refusedByFull(): number {
+  return full?.refused ?? 0;
+}
+
+let full: { message: string; refuses: (statements: string[]) => boolean; refused: number } | null = null;
+
 /** Lets a call fail until {@link healAll}. */
 export function breakAlways(call: string, when: Exclude<When, "never">): void {
   broken.set(call, when);
@@ -153,6 +168,7 @@ export function bodyThroughFaults(body: ReadableStream<Uint8Array>): ReadableStr
 export function healAll(): void {
   cuts.length = 0;
   faults.clear();
+  full = null;
   broken.clear();
   pauses.clear();
   recording = null;
@@ -170,6 +186,10 @@ export async function throughFaults<T>(
   const chosen = noteCall({ name: call, statements, carriesBody });
   const when = chosen ?? faults.get(call)?.shift() ?? broken.get(call) ?? roll?.();
   await pauses.get(call)?.();
+  if (full?.refuses(statements)) {
+    full.refused++;
+    throw new Error(full.message);
+  }
   // R2 numbers its errors; this one is an internal error.
   const code = call.startsWith("BUCKET.") ? " (10001)" : "";
   if (when === "before") throw new Error(`broken on purpose before ${call}${code}`);

@@ -40,7 +40,7 @@ export async function wrongCounts(): Promise<string[]> {
     "SELECT id, name, owner FROM repositories",
   );
   const held = await all<{ repository_id: number; digest: string; size: number }>(
-    `SELECT repository_id, repository_blobs.digest, size FROM repository_blobs JOIN blobs USING (digest)
+    `SELECT repository_id, digest, size FROM repository_blobs JOIN blobs ON blobs.id = blob_id
      UNION ALL SELECT repository_id, digest, size FROM manifests`,
   );
   const counted = await all<Counted>("SELECT * FROM quota_bytes");

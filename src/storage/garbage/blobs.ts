@@ -8,11 +8,12 @@ import { type Candidate, type Garbage, keyAfter, nextOf, rowsOf, TakenRows } fro
 /** ?1 is the cut: last used before. */
 const UNUSED_LINK = `link.referenced = 0 AND link.used_at < ?1
   AND NOT EXISTS (SELECT 1 FROM manifest_blobs AS reference
-                  WHERE reference.repository_id = link.repository_id AND reference.digest = link.digest)`;
+                  WHERE reference.repository_id = link.repository_id AND reference.blob_id = link.blob_id)`;
 
 interface LinkRow {
   repository_id: number;
   repository: RepositoryName;
+  blob_id: number;
   digest: Digest;
   used_at: number;
 }
@@ -21,40 +22,42 @@ interface LinkRow {
 export function linksBefore(db: Database, cut: number): Garbage {
   return {
     async find(after, limit) {
-      const [usedAt, id, digest] = keyAfter<[number, number, string]>(after, [0, 0, ""]);
+      const [usedAt, id, blob] = keyAfter<[number, number, number]>(after, [0, 0, 0]);
       const rows = await db
         .prepare(
-          `SELECT link.repository_id, repositories.name AS repository, link.digest, link.used_at
+          `SELECT link.repository_id, repositories.name AS repository, link.blob_id, blobs.digest, link.used_at
            FROM repository_blobs AS link JOIN repositories ON repositories.id = link.repository_id
-           WHERE ${UNUSED_LINK} AND (link.used_at, link.repository_id, link.digest) > (?2, ?3, ?4)
-           ORDER BY link.used_at, link.repository_id, link.digest LIMIT ?5`,
+             JOIN blobs ON blobs.id = link.blob_id
+           WHERE ${UNUSED_LINK} AND (link.used_at, link.repository_id, link.blob_id) > (?2, ?3, ?4)
+           ORDER BY link.used_at, link.repository_id, link.blob_id LIMIT ?5`,
         )
-        .bind(cut, usedAt, id, digest, limit)
+        .bind(cut, usedAt, id, blob, limit)
         .all<LinkRow>();
-      const candidates = rows.map(({ repository_id, repository, digest }) => ({
-        ...{ row: [repository_id, digest], repository, digest, bytes: 0 },
+      const candidates = rows.map(({ repository_id, repository, blob_id, digest }) => ({
+        ...{ row: [repository_id, blob_id], repository, digest, bytes: 0 },
       }));
-      const next = nextOf(rows, limit, (last) => [last.used_at, last.repository_id, last.digest]);
+      const next = nextOf(rows, limit, (last) => [last.used_at, last.repository_id, last.blob_id]);
       return { candidates, next };
     },
 
+    // A blob that has got the id of one that is gone was linked after the cut.
     async take(candidates) {
       const rows = await db
         .prepare(
           `DELETE FROM repository_blobs AS link
-           WHERE (link.repository_id, link.digest) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))
+           WHERE (link.repository_id, link.blob_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))
              AND ${UNUSED_LINK}
-           RETURNING repository_id, digest`,
+           RETURNING repository_id, blob_id`,
         )
         .bind(cut, rowsOf(candidates))
         .all<LinkRow>();
-      return new TakenRows(rows.map(({ repository_id, digest }) => [repository_id, digest]));
+      return new TakenRows(rows.map(({ repository_id, blob_id }) => [repository_id, blob_id]));
     },
   };
 }
 
 const UNLINKED_BLOB = `blobs.linked = 0 AND blobs.used_at < ?1
-  AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_blobs.digest = blobs.digest)`;
+  AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_blobs.blob_id = blobs.id)`;
 
 interface BlobRow {
   digest: Digest;
@@ -102,11 +105,11 @@ export async function findFreedBlobs(db: Database, cut: number, limit: number): 
   const rows = await db
     .prepare(
       `SELECT blobs.digest, blobs.size AS bytes, blobs.used_at
-       FROM (SELECT DISTINCT link.digest FROM repository_blobs AS link WHERE ${UNUSED_LINK}) AS freed
-       JOIN blobs ON blobs.digest = freed.digest
+       FROM (SELECT DISTINCT link.blob_id FROM repository_blobs AS link WHERE ${UNUSED_LINK}) AS freed
+       JOIN blobs ON blobs.id = freed.blob_id
        WHERE blobs.used_at < ?1
          AND NOT EXISTS (SELECT 1 FROM repository_blobs AS other
-                         WHERE other.digest = freed.digest AND (other.referenced = 1 OR other.used_at >= ?1))
+                         WHERE other.blob_id = freed.blob_id AND (other.referenced = 1 OR other.used_at >= ?1))
        LIMIT ?2`,
     )
     .bind(cut, limit)

@@ -18,8 +18,7 @@ export interface ManifestPolicy {
  */
 const UNWANTED = `manifests.held = 0
   AND manifests.used_at < CASE WHEN manifests.subject IS NULL THEN ?1 ELSE ?2 END
-  AND NOT EXISTS (SELECT 1 FROM tags
-                  WHERE tags.repository_id = manifests.repository_id AND tags.digest = manifests.digest)
+  AND NOT EXISTS (SELECT 1 FROM tags WHERE tags.manifest_id = manifests.id)
   AND NOT EXISTS (SELECT 1 FROM index_manifests AS parent
                   WHERE parent.repository_id = manifests.repository_id AND parent.digest = manifests.digest)
   AND NOT EXISTS (SELECT 1 FROM manifests AS found

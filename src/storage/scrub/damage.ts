@@ -42,13 +42,11 @@ export function damage(db: Database, sparse: boolean): Walk {
            FROM manifests JOIN repositories ON repositories.id = manifests.repository_id
            WHERE manifests.id > ?1 AND manifests.id <= ?2
              AND (manifests.missing_at IS NOT NULL
-               OR EXISTS (SELECT 1 FROM manifest_blobs AS named JOIN blobs ON blobs.digest = named.digest
-                          WHERE named.repository_id = manifests.repository_id
-                            AND named.manifest_digest = manifests.digest AND blobs.missing_at IS NOT NULL)
+               OR EXISTS (SELECT 1 FROM manifest_blobs AS named JOIN blobs ON blobs.id = named.blob_id
+                          WHERE named.manifest_id = manifests.id AND blobs.missing_at IS NOT NULL)
                OR EXISTS (SELECT 1 FROM index_manifests AS named LEFT JOIN manifests AS found
                             ON found.repository_id = named.repository_id AND found.digest = named.digest
-                          WHERE named.repository_id = manifests.repository_id
-                            AND named.index_digest = manifests.digest
+                          WHERE named.index_id = manifests.id
                             AND (found.missing_at IS NOT NULL OR (found.id IS NULL AND ?3 = 0))))
            ORDER BY manifests.id`,
         )
@@ -86,26 +84,17 @@ async function describe(db: Database, row: DamagedRow, sparse: boolean): Promise
       .prepare(
         `SELECT digest AS text FROM manifests WHERE id = ?1 AND missing_at IS NOT NULL
          UNION
-         SELECT named.digest FROM manifests
-         JOIN manifest_blobs AS named ON named.repository_id = manifests.repository_id
-                                     AND named.manifest_digest = manifests.digest
-         JOIN blobs ON blobs.digest = named.digest
-         WHERE manifests.id = ?1 AND blobs.missing_at IS NOT NULL
+         SELECT blobs.digest FROM manifest_blobs JOIN blobs ON blobs.id = blob_id
+         WHERE manifest_id = ?1 AND blobs.missing_at IS NOT NULL
          UNION
-         SELECT named.digest FROM manifests
-         JOIN index_manifests AS named ON named.repository_id = manifests.repository_id
-                                      AND named.index_digest = manifests.digest
+         SELECT named.digest FROM index_manifests AS named
          LEFT JOIN manifests AS found ON found.repository_id = named.repository_id AND found.digest = named.digest
-         WHERE manifests.id = ?1 AND (found.missing_at IS NOT NULL OR (found.id IS NULL AND ?2 = 0))
+         WHERE named.index_id = ?1 AND (found.missing_at IS NOT NULL OR (found.id IS NULL AND ?2 = 0))
          LIMIT ?3`,
       )
       .bind(id, sparse ? 1 : 0, MAX_LISTED),
     db
-      .prepare(
-        `SELECT tags.name AS text FROM manifests
-         JOIN tags ON tags.repository_id = manifests.repository_id AND tags.digest = manifests.digest
-         WHERE manifests.id = ?1 ORDER BY tags.name LIMIT ?2`,
-      )
+      .prepare(`SELECT name AS text FROM tags WHERE manifest_id = ?1 ORDER BY name LIMIT ?2`)
       .bind(id, MAX_LISTED),
   ]);
   // Healed by a push, or deleted, since it was found.

@@ -52,8 +52,13 @@ export interface NotAvailable {
   kind: "unavailable";
 }
 
+/** The database has no room. The session stands, with all that it has: the request can be repeated. */
+export interface NoRoom {
+  kind: "database-full";
+}
+
 /** Why a session could not be asked. */
-export type Unasked = Unknown | NotAvailable;
+export type Unasked = Unknown | NotAvailable | NoRoom;
 
 /** Why a body was not taken in to its end. `offset` is what is kept now. */
 export type Refusal =

@@ -20,10 +20,8 @@
  */
 
 import { DurableObject } from "cloudflare:workers";
-import { log } from "../../log.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { RepositoryName } from "../../oci/reference.ts";
-import { Unavailable } from "../retry.ts";
 import { openStores, type Stores } from "../stores.ts";
 import { BodyReader } from "./body-reader.ts";
 import {
@@ -52,6 +50,7 @@ import {
 import { takeBack } from "./reopening.ts";
 import { Upload } from "./state.ts";
 import { Turns } from "./turns.ts";
+import { unaskedFor } from "./unasked.ts";
 
 /** After these a session is dropped. */
 const ENDING: readonly string[] = ["unknown", "over-quota", "too-large"] satisfies CloseOutcome["kind"][];
@@ -157,9 +156,7 @@ export class UploadSession extends DurableObject<Env> {
       if (upload.state.discarding) return { kind: "unknown" };
       return await work();
     } catch (error) {
-      if (!(error instanceof Unavailable)) throw error;
-      log("upload-not-available", { error }, "warn");
-      return { kind: "unavailable" };
+      return unaskedFor(error);
     } finally {
       await this.#touch(upload);
     }
