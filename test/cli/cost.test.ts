@@ -31,8 +31,8 @@ test("only what is beyond the included is paid", () => {
 test("what is pulled costs by the request here, and by the byte there, in tiers", () => {
   const month = { ...IDLE, pulls: 20_000_000 };
   const [berth, server] = [berthBill(month), serverBill({ ...IDLE, pulls: 20_000 })];
-  // A challenge, two of the manifest, and two blobs.
-  expect(costOf(berth, "Workers requests")).toBeCloseTo((5 * 20 - 10) * 0.3, 3);
+  // A challenge, two of the manifest, and two for each of two blobs.
+  expect(costOf(berth, "Workers requests")).toBeCloseTo((7 * 20 - 10) * 0.3, 3);
   expect(costOf(berth, "R2 reads (class B)")).toBeCloseTo((2 * 20 - 10) * 0.36, 3);
   expect(costOf(server, "S3 sent")).toBeCloseTo(10_140 * 0.09 + 9760 * 0.085, 1);
 });

@@ -37,7 +37,7 @@ export const NOTHING: Readonly<Operations> = {
 export const PART = 8 * 1024 * 1024;
 
 /** What the database keeps, with indexes and the events of the push. Bytes. */
-export const KEPT = { manifest: 1100, blob: 820 } as const;
+export const KEPT = { manifest: 600, blob: 820 } as const;
 
 /**
  * By somebody with a password: a machine token takes two more reads of KV a request. What is not named is none.
