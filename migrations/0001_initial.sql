@@ -48,10 +48,13 @@ CREATE TABLE repositories (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
   -- 1 while it holds neither a blob nor a manifest. Kept by the triggers below.
-  empty INTEGER NOT NULL DEFAULT 1
+  empty INTEGER NOT NULL DEFAULT 1,
+  -- 1 while it holds a manifest: then the catalog lists it. Kept by the triggers below.
+  listed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX repositories_empty ON repositories (id) WHERE empty = 1;
+CREATE INDEX repositories_listed ON repositories (name) WHERE listed = 1;
 
 CREATE TABLE blobs (
   id INTEGER PRIMARY KEY,
@@ -186,8 +189,8 @@ CREATE TABLE quarantined_objects (
   found_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- `referenced`, `linked`, `held` and `empty` say what a search for rows that do NOT exist would have to read
--- everything for. They only lead collection to its candidates: the foreign keys and the conditions in
+-- `referenced`, `linked`, `held`, `empty` and `listed` say what a search for rows that do NOT exist would have to read
+-- everything for. They only lead collection to its candidates, and the catalog to its pages: the foreign keys and the conditions in
 -- src/storage/garbage decide what may go. As triggers they hold for every statement, cascades too.
 CREATE TRIGGER reference_added AFTER INSERT ON manifest_blobs BEGIN UPDATE repository_blobs SET referenced = 1 WHERE repository_id = NEW.repository_id AND blob_id = NEW.blob_id AND referenced = 0; END;
 CREATE TRIGGER reference_removed AFTER DELETE ON manifest_blobs BEGIN UPDATE repository_blobs SET referenced = 0, used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE repository_id = OLD.repository_id AND blob_id = OLD.blob_id AND NOT EXISTS (SELECT 1 FROM manifest_blobs WHERE repository_id = OLD.repository_id AND blob_id = OLD.blob_id); END;
@@ -201,8 +204,8 @@ CREATE TRIGGER tag_removed AFTER DELETE ON tags BEGIN UPDATE manifests SET used_
 CREATE TRIGGER index_entry_added AFTER INSERT ON index_manifests BEGIN UPDATE manifests SET held = 1 WHERE repository_id = NEW.repository_id AND digest = NEW.digest AND held = 0; END;
 CREATE TRIGGER index_entry_removed AFTER DELETE ON index_manifests BEGIN UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER), held = EXISTS (SELECT 1 FROM tags WHERE manifest_id = manifests.id) OR EXISTS (SELECT 1 FROM index_manifests AS parent WHERE parent.repository_id = manifests.repository_id AND parent.digest = manifests.digest) OR EXISTS (SELECT 1 FROM manifests AS named WHERE named.repository_id = manifests.repository_id AND named.digest = manifests.subject) WHERE repository_id = OLD.repository_id AND digest = OLD.digest; END;
 
-CREATE TRIGGER manifest_added AFTER INSERT ON manifests BEGIN UPDATE manifests SET held = 1 WHERE id = NEW.id AND (EXISTS (SELECT 1 FROM index_manifests WHERE repository_id = NEW.repository_id AND digest = NEW.digest) OR EXISTS (SELECT 1 FROM manifests AS named WHERE named.repository_id = NEW.repository_id AND named.digest = NEW.subject)); UPDATE manifests SET held = 1 WHERE repository_id = NEW.repository_id AND subject = NEW.digest AND held = 0; UPDATE repositories SET empty = 0 WHERE id = NEW.repository_id AND empty = 1; END;
-CREATE TRIGGER manifest_deleted AFTER DELETE ON manifests BEGIN INSERT INTO doomed_objects (object_key, bytes, doomed_at) SELECT OLD.object_key, OLD.size, CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE OLD.object_key IS NOT NULL ON CONFLICT DO NOTHING; UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER), held = EXISTS (SELECT 1 FROM tags WHERE manifest_id = manifests.id) OR EXISTS (SELECT 1 FROM index_manifests WHERE index_manifests.repository_id = manifests.repository_id AND index_manifests.digest = manifests.digest) WHERE repository_id = OLD.repository_id AND subject = OLD.digest; UPDATE repositories SET empty = 1 WHERE id = OLD.repository_id AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_id = OLD.repository_id) AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = OLD.repository_id); END;
+CREATE TRIGGER manifest_added AFTER INSERT ON manifests BEGIN UPDATE manifests SET held = 1 WHERE id = NEW.id AND (EXISTS (SELECT 1 FROM index_manifests WHERE repository_id = NEW.repository_id AND digest = NEW.digest) OR EXISTS (SELECT 1 FROM manifests AS named WHERE named.repository_id = NEW.repository_id AND named.digest = NEW.subject)); UPDATE manifests SET held = 1 WHERE repository_id = NEW.repository_id AND subject = NEW.digest AND held = 0; UPDATE repositories SET empty = 0, listed = 1 WHERE id = NEW.repository_id AND listed = 0; END;
+CREATE TRIGGER manifest_deleted AFTER DELETE ON manifests BEGIN INSERT INTO doomed_objects (object_key, bytes, doomed_at) SELECT OLD.object_key, OLD.size, CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE OLD.object_key IS NOT NULL ON CONFLICT DO NOTHING; UPDATE manifests SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER), held = EXISTS (SELECT 1 FROM tags WHERE manifest_id = manifests.id) OR EXISTS (SELECT 1 FROM index_manifests WHERE index_manifests.repository_id = manifests.repository_id AND index_manifests.digest = manifests.digest) WHERE repository_id = OLD.repository_id AND subject = OLD.digest; UPDATE repositories SET listed = 0 WHERE id = OLD.repository_id AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = OLD.repository_id); UPDATE repositories SET empty = 1 WHERE id = OLD.repository_id AND NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_id = OLD.repository_id) AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = OLD.repository_id); END;
 CREATE TRIGGER blob_deleted AFTER DELETE ON blobs BEGIN INSERT INTO doomed_objects (object_key, bytes, doomed_at) VALUES (OLD.object_key, OLD.size, CAST(unixepoch('subsec') * 1000 AS INTEGER)) ON CONFLICT DO NOTHING; END;
 
 -- One row: who collects garbage until when, and where the next run goes on.

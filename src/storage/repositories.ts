@@ -25,7 +25,7 @@ export async function listRepositories(
   const rows = await db
     .prepare(
       `SELECT name FROM repositories
-       WHERE name > ?1 AND EXISTS (SELECT 1 FROM manifests WHERE repository_id = repositories.id)
+       WHERE listed = 1 AND name > ?1
        ORDER BY name LIMIT ?2`,
     )
     .bind(after ?? "", limit)

@@ -83,6 +83,9 @@ export async function expectSound(): Promise<void> {
                     OR EXISTS (SELECT 1 FROM manifests AS s
                                WHERE s.repository_id = m.repository_id AND s.digest = m.subject))
      UNION ALL
+     SELECT 'listed', name FROM repositories
+     WHERE listed <> EXISTS (SELECT 1 FROM manifests WHERE repository_id = repositories.id)
+     UNION ALL
      SELECT 'empty', name FROM repositories
      WHERE empty <> (NOT EXISTS (SELECT 1 FROM repository_blobs WHERE repository_id = repositories.id)
                      AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = repositories.id))`,
