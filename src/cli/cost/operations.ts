@@ -79,7 +79,7 @@ export const STEPS = {
   /** Each blob that it names. */
   pushReference: { rowsRead: 8, rowsWritten: 3 },
   /** `DELETE` of a manifest, and what collections have to do until its bytes and events are gone. */
-  collectManifest: { requests: 1, rowsRead: 83, rowsWritten: 21, kvReads: 1 },
+  collectManifest: { requests: 1, rowsRead: 84, rowsWritten: 21, kvReads: 1 },
   /** Each blob that goes with it. */
   collectBlob: { rowsRead: 36, rowsWritten: 13 },
   /** A collection that finds nothing. */
