@@ -58,4 +58,4 @@ CREATE TRIGGER quota_bytes_resized AFTER UPDATE OF size ON quota_bytes BEGIN UPD
 CREATE TRIGGER quota_bytes_unlinked AFTER UPDATE OF links ON quota_bytes WHEN NEW.links = 0 BEGIN DELETE FROM quota_bytes WHERE quota_id = NEW.quota_id AND digest = NEW.digest; END;
 CREATE TRIGGER quota_bytes_removed AFTER DELETE ON quota_bytes BEGIN UPDATE quotas SET used = used - OLD.size WHERE id = OLD.quota_id AND used IS NOT NULL; END;
 
-UPDATE registry SET schema_version = 5;
+UPDATE registry SET schema_version = 6;

@@ -106,7 +106,8 @@ function redirect(env: Env & Secrets): Redirect | null {
   if (env.REDIRECT_BLOBS_FROM === "never") return null;
   const from = bytes("REDIRECT_BLOBS_FROM", env.REDIRECT_BLOBS_FROM);
   const url = env.R2_S3_ENDPOINT;
-  if (!HTTPS.test(url) || !URL.canParse(url) || url.endsWith("/"))
+  const { pathname = "/", username = "" } = HTTPS.test(url) && URL.canParse(url) ? new URL(url) : {};
+  if (pathname.endsWith("/") || username !== "")
     throw wrong("R2_S3_ENDPOINT", url, '"https://<account>.r2.cloudflarestorage.com/<bucket>"');
   const { R2_ACCESS_KEY_ID: accessKeyId, R2_SECRET_ACCESS_KEY: secretAccessKey } = env;
   if (!accessKeyId || !secretAccessKey)

@@ -29,9 +29,13 @@ let migrated = false;
 export async function requireMigrated(c: Context, next: Next): Promise<void> {
   migrated ||= await isMigrated(openStores(c.env).db);
   if (!migrated) {
-    throw new RegistryError("UNAVAILABLE", "the database is not migrated yet: run npm run deploy again", {
-      headers: { "Retry-After": "30" },
-    });
+    throw new RegistryError(
+      "UNAVAILABLE",
+      "the database is not migrated yet: run npm run deploy again. One that was made before rows had ids cannot be carried over: begin with a new one",
+      {
+        headers: { "Retry-After": "30" },
+      },
+    );
   }
   await next();
 }

@@ -94,11 +94,15 @@ export async function getBlob(
     }
     const range = select(row.size);
     const object = { key: row.object_key, size: row.size };
-    if (redirect !== null && object.size >= redirect.from)
-      return { kind: "elsewhere", url: await signedUrl(redirect.endpoint, object.key) };
-    const body =
-      (edge && (await readThroughEdge(edge, object, range))) ?? (await objects.get(object.key, range));
-    if (body !== null) return { kind: "content", size: row.size, range, body };
+    if (redirect !== null && object.size >= redirect.from) {
+      // The bucket would tell the client alone that the object is gone, and nobody would push it again.
+      if ((await objects.head(object.key)) !== null)
+        return { kind: "elsewhere", url: await signedUrl(redirect.endpoint, object.key) };
+    } else {
+      const body =
+        (edge && (await readThroughEdge(edge, object, range))) ?? (await objects.get(object.key, range));
+      if (body !== null) return { kind: "content", size: row.size, range, body };
+    }
     missing = row.object_key;
   }
 }

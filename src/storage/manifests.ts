@@ -1,5 +1,6 @@
 /** Manifests: their exact bytes, and in rows what they name. */
 
+import { log } from "../log.ts";
 import type { Digest } from "../oci/digest.ts";
 import { isDigestReference, type Reference, type RepositoryName } from "../oci/reference.ts";
 import type { Reliance } from "./blobs.ts";
@@ -81,8 +82,7 @@ export async function getManifest(
   nearby: boolean,
 ): Promise<(ManifestInfo & { content: string | ReadableStream }) | null> {
   let missing: string | null = null;
-  let near =
-    nearby && isDigestReference(reference) ? await findManifest(db.nearby(), repository, reference) : null;
+  let near = nearby && isDigestReference(reference) ? await findNearby(db, repository, reference) : null;
   for (;;) {
     const row = near ?? (await findManifest(db, repository, reference));
     // What is missing, or has gone, is for the primary to say.
@@ -98,6 +98,20 @@ export async function getManifest(
     const body = await objects.get(row.object_key, null);
     if (body !== null) return { ...info, content: body };
     missing = row.object_key;
+  }
+}
+
+/** Null, too, when the replica is away, or has not heard of a migration: the primary is asked then. */
+async function findNearby(
+  db: Database,
+  repository: RepositoryName,
+  reference: Reference,
+): Promise<ContentRow | null> {
+  try {
+    return await findManifest(db.nearby(), repository, reference);
+  } catch (error) {
+    log("replica-failed", { error }, "warn");
+    return null;
   }
 }
 

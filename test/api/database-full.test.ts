@@ -145,7 +145,7 @@ describe("a collection", () => {
     return spy.mock.calls.map(([line]) => JSON.parse(String(line))).map(({ event }) => event);
   }
 
-  test("warns from 80 % of DATABASE_LIMIT on, and reports the size, with no query more", async () => {
+  test("warns from 80 % of DATABASE_LIMIT on, and reports the size", async () => {
     setVariables({ DATABASE_LIMIT: "1MB" });
     await growTo(700_000);
     expect(await warnings()).toEqual([]);

@@ -55,6 +55,13 @@ describe("the cache", () => {
     }
   });
 
+  test("is not asked for a small range, for which it may take in the whole", async () => {
+    const digest = await pushBlob("a", noise(300_000));
+    const response = await get(`/v2/a/blobs/${digest}`, { Range: "bytes=0-9" });
+    expect([response.status, (await response.arrayBuffer()).byteLength]).toEqual([206, 10]);
+    expect(asked).toEqual([]);
+  });
+
   test("knows objects by their keys, never digests or repositories, and is told of nobody's credentials", async () => {
     const digest = await pushBlob("a", HELLO);
     const seen: [string, string[]][] = [];

@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 
 describe("a large blob", () => {
-  test("is a signed link to its object, for a quarter of an hour, without a read of the store", async () => {
+  test("is a signed link to its object, for a quarter of an hour, without reading its bytes", async () => {
     const costs = await measure(async () => {
       const response = await request("GET", PATH);
       expect([response.status, await textOf(response)]).toEqual([307, ""]);
@@ -39,12 +39,21 @@ describe("a large blob", () => {
       });
       expect(location.href).not.toContain("secret");
     });
-    expect(costs).toMatchObject({ queries: 1, r2: {} });
+    expect(costs).toMatchObject({ queries: 1, r2: { head: 1 } });
   });
 
   test("is so for a range too, which the client asks of the link; one that cannot be is 416 here", async () => {
     expect((await request("GET", PATH, { headers: { Range: "bytes=5-9" } })).status).toBe(307);
     expect((await request("GET", PATH, { headers: { Range: "bytes=1000000-" } })).status).toBe(416);
+  });
+
+  test("is 404 when its object is gone, so that it is pushed again", async () => {
+    const row = await env.DB.prepare("SELECT object_key FROM blobs WHERE size = 1000000").first();
+    await env.BUCKET.delete(String(row?.object_key));
+    expect((await request("GET", PATH)).status).toBe(404);
+    expect((await request("HEAD", PATH)).status).toBe(404);
+    await pushBlob("a", LARGE);
+    expect((await request("GET", PATH)).status).toBe(307);
   });
 
   test("is answered here on HEAD", async () => {
@@ -87,6 +96,8 @@ describe("a setting that makes no sense fails every request", () => {
     { R2_S3_ENDPOINT: "http://account.r2.cloudflarestorage.com/berth" },
     { R2_S3_ENDPOINT: `${ENDPOINT}/` },
     { R2_S3_ENDPOINT: `${ENDPOINT}?a=b` },
+    { R2_S3_ENDPOINT: "https://account.r2.cloudflarestorage.com" },
+    { R2_S3_ENDPOINT: "https://user:word@account.r2.cloudflarestorage.com/berth" },
     { R2_ACCESS_KEY_ID: "" },
     { R2_SECRET_ACCESS_KEY: "" },
   ])("%j", async (wrong) => {

@@ -33,7 +33,7 @@ export async function cacheBefore(objects: Fetcher): Promise<{ path: string; hit
       if (hit !== undefined) return hit;
       // It asks for the whole, whatever it is asked for.
       const whole = await objects.fetch(request.url);
-      if (whole.status !== 200) return whole;
+      if (whole.headers.get("Cache-Control") === "no-store") return whole;
       await cache.put(request.url, whole);
       return (await cache.match(request)) as Response;
     },

@@ -1,8 +1,9 @@
 /**
  * Reads through Cloudflare's cache (https://developers.cloudflare.com/workers/cache/). The cache stands in front of an
- * entrypoint of its own, which only this Worker can call; the one that clients call is not cached. So every request is
+ * entrypoint of its own, which nobody can call from outside; the one that clients call is not cached. So every request is
  * authorised, and its row looked up, before the cache is asked, and by the key of the object: no key is ever used
- * twice and no object changes, so what the cache has under a key is right for as long as a row names that key.
+ * twice and the registry changes no object, so what the cache has under a key is right for as long as a row names that
+ * key. Who overwrites an object by hand has to push the blob again: that gives it another key.
  *
  * Where there is no cache, as in the simulator, the entrypoint itself is asked. What it cannot give is read from the
  * store: the cache makes a pull faster, and none depends on it.
@@ -16,6 +17,9 @@ import { R2Objects } from "./r2.ts";
 
 /** The largest response that the cache keeps; it would ask for a larger one again each time. Bytes. */
 const MAX_CACHED = 512 * 1024 ** 2;
+
+/** Ranges below a quarter of the whole are read from the store itself. */
+const SMALLEST_SHARE = 4;
 
 /** The host is nobody's: the cache goes by the entrypoint and the path. */
 const ORIGIN = "https://objects.invalid";
@@ -66,7 +70,8 @@ export async function readThroughEdge(
   { key, size }: { key: string; size: number },
   range: ByteRange | null,
 ): Promise<ReadableStream | null> {
-  if (size > MAX_CACHED) return null;
+  // For a range, the cache may take in the whole.
+  if (size > MAX_CACHED || (range !== null && range.length * SMALLEST_SHARE < size)) return null;
   const url = `${ORIGIN}/${encodeURIComponent(key)}?size=${size}`;
   const headers: HeadersInit =
     range === null ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };

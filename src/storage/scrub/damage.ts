@@ -82,17 +82,18 @@ async function describe(db: Database, row: DamagedRow, sparse: boolean): Promise
   const [missing = [], tags = []] = await db.batch<{ text: string }>([
     db
       .prepare(
-        `SELECT digest AS text FROM manifests WHERE id = ?1 AND missing_at IS NOT NULL
+        `SELECT digest AS text FROM manifests WHERE id = ?1 AND digest = ?4 AND missing_at IS NOT NULL
          UNION
-         SELECT blobs.digest FROM manifest_blobs JOIN blobs ON blobs.id = blob_id
-         WHERE manifest_id = ?1 AND blobs.missing_at IS NOT NULL
+         SELECT blobs.digest FROM manifests JOIN manifest_blobs ON manifest_id = manifests.id
+         JOIN blobs ON blobs.id = blob_id
+         WHERE manifests.id = ?1 AND manifests.digest = ?4 AND blobs.missing_at IS NOT NULL
          UNION
-         SELECT named.digest FROM index_manifests AS named
+         SELECT named.digest FROM manifests JOIN index_manifests AS named ON named.index_id = manifests.id
          LEFT JOIN manifests AS found ON found.repository_id = named.repository_id AND found.digest = named.digest
-         WHERE named.index_id = ?1 AND (found.missing_at IS NOT NULL OR (found.id IS NULL AND ?2 = 0))
+         WHERE manifests.id = ?1 AND manifests.digest = ?4 AND (found.missing_at IS NOT NULL OR (found.id IS NULL AND ?2 = 0))
          LIMIT ?3`,
       )
-      .bind(id, sparse ? 1 : 0, MAX_LISTED),
+      .bind(id, sparse ? 1 : 0, MAX_LISTED, digest),
     db
       .prepare(`SELECT name AS text FROM tags WHERE manifest_id = ?1 ORDER BY name LIMIT ?2`)
       .bind(id, MAX_LISTED),

@@ -67,35 +67,47 @@ async function checkInline(db: Database, row: ManifestRow): Promise<Checked> {
     return { bytes: bytes.byteLength, findings: finding === null ? [] : [finding] };
   };
   if (actual !== digest) {
-    const marked = await markInline(db, id, stored.content);
+    const marked = await markInline(db, row, stored.content);
     const detail = `in ${repository}: ${bytes.byteLength} bytes in its row that hash to ${actual}`;
     return checked(
       marked ? { outcome: "quarantined", kind: "manifest", digest, objectKey: null, detail } : null,
     );
   }
   if (bytes.byteLength === size && row.missing_at === null) return checked(null);
-  const corrected = await correctInline(db, id, stored.content, bytes.byteLength);
+  const corrected = await correctInline(db, row, stored.content, bytes.byteLength);
   const what =
     bytes.byteLength === size ? "its bytes are right" : `its size is ${bytes.byteLength}, not ${size}`;
   const detail = `in ${repository}: ${what}`;
   return checked(corrected ? { outcome: "healed", kind: "manifest", digest, detail } : null);
 }
 
+/** A row is another manifest's once its id is given again. */
+type Row = Pick<ManifestRow, "id" | "digest">;
+
 /** The bytes are the guard: a push may have written the right ones since. */
-async function markInline(db: Database, id: number, content: string): Promise<boolean> {
+async function markInline(db: Database, { id, digest }: Row, content: string): Promise<boolean> {
   const marked = await db
     .prepare(
-      `UPDATE manifests SET missing_at = coalesce(missing_at, ?3) WHERE id = ?1 AND content = ?2 RETURNING 1`,
+      `UPDATE manifests SET missing_at = coalesce(missing_at, ?3)
+       WHERE id = ?1 AND digest = ?4 AND content = ?2 RETURNING 1`,
     )
-    .bind(id, content, Date.now())
+    .bind(id, content, Date.now(), digest)
     .first();
   return marked !== null;
 }
 
-async function correctInline(db: Database, id: number, content: string, size: number): Promise<boolean> {
+async function correctInline(
+  db: Database,
+  { id, digest }: Row,
+  content: string,
+  size: number,
+): Promise<boolean> {
   const corrected = await db
-    .prepare(`UPDATE manifests SET size = ?3, missing_at = NULL WHERE id = ?1 AND content = ?2 RETURNING 1`)
-    .bind(id, content, size)
+    .prepare(
+      `UPDATE manifests SET size = ?3, missing_at = NULL
+       WHERE id = ?1 AND digest = ?4 AND content = ?2 RETURNING 1`,
+    )
+    .bind(id, content, size, digest)
     .first();
   return corrected !== null;
 }
