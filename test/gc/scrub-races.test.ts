@@ -2,8 +2,8 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import { healAll, interleave } from "../support/faults.ts";
-import { imageOf, pushImage } from "../support/images.ts";
+import { healAll, interleave, recordCalls } from "../support/faults.ts";
+import { digestOfManifest, imageOf, pushImage } from "../support/images.ts";
 import { pullBlob, pushBlob, putManifest, request, sha256, sha512, textOf } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
 import {
@@ -181,4 +181,31 @@ describe("a collection in the middle of a scrub", () => {
     expect((await scrub({ rebuild: "true" })).healed).toHaveLength(1);
     expect(await pullBlob("a", sha256("one"))).toBe("one");
   });
+});
+
+test("a manifest that gets the id of the one that was read is not taken for it", async () => {
+  const [old, right] = [imageOf("config", [], { is: "old" }), imageOf("config", [], { is: "right" })];
+  await pushBlob("a", "config");
+  await putManifest("a", "old", old);
+  // The row of the one has the other's bytes, which are right as soon as the row is the other's.
+  const spoil = () => env.DB.prepare("UPDATE manifests SET content = ?1").bind(JSON.stringify(right)).run();
+  await spoil();
+  const calls = recordCalls();
+  await scrub();
+  const queries = calls.filter(({ name }) => name === "DB.query");
+  const marking = queries.findIndex(({ statements: [sql] }) =>
+    /^UPDATE manifests SET missing_at/.test(sql ?? ""),
+  );
+  expect(marking).toBeGreaterThan(0);
+  healAll();
+  await env.DB.prepare("UPDATE manifests SET missing_at = NULL").run();
+  const replace = async () => {
+    const path = `/v2/a/manifests/${digestOfManifest(old)}`;
+    await env.DB.prepare("DELETE FROM manifests WHERE digest = ?1").bind(digestOfManifest(old)).run();
+    expect((await putManifest("a", "right", right)).status).toBe(201);
+    expect((await request("HEAD", path)).status).toBe(404);
+  };
+  interleave("DB.query", replace, marking);
+  await scrub();
+  expect((await request("GET", "/v2/a/manifests/right")).status).toBe(200);
 });
