@@ -44,9 +44,14 @@ export class Database {
     return this.#seen.size;
   }
 
-  /** For a push, behind its first question: it costs no other. @throws DatabaseFull */
+  /** Whether nothing may be added, as far as is known. For a push, behind its first question: it costs no other. */
+  get isFull(): boolean {
+    return (this.size ?? 0) >= this.#limit * FULL_FROM;
+  }
+
+  /** As {@link isFull}. @throws DatabaseFull */
   assertRoom(): void {
-    if ((this.size ?? 0) >= this.#limit * FULL_FROM) throw new DatabaseFull();
+    if (this.isFull) throw new DatabaseFull();
   }
 
   /**

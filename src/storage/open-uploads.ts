@@ -5,7 +5,7 @@
 
 import type { Digest } from "../oci/digest.ts";
 import type { RepositoryName } from "../oci/reference.ts";
-import type { Database, Statement } from "./database.ts";
+import { type Database, DatabaseFull, type Statement } from "./database.ts";
 import { exceededBy, type OverQuota } from "./quota-room.ts";
 import { selectTightest, type TightestRow } from "./quotas.ts";
 
@@ -73,14 +73,10 @@ export async function openUpload(
   if (opened.length === 0) return { kind: "too-many", of: await reachedLimit(db, owner, limits) };
   const least = tightest as TightestRow | null;
   const exceeded = exceededBy(least, 1);
-  try {
-    db.assertRoom();
-    if (exceeded === null) return { kind: "opened", room: least && least.allowed - least.used };
-  } catch (error) {
-    await closeUpload(db, upload).all();
-    throw error;
-  }
+  const full = db.isFull;
+  if (exceeded === null && !full) return { kind: "opened", room: least && least.allowed - least.used };
   await closeUpload(db, upload).all();
+  if (exceeded === null || full) throw new DatabaseFull();
   return exceeded;
 }
 

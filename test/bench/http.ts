@@ -1,9 +1,10 @@
 /** Requests as fast as Node can make them, so that the client is not what is measured. */
 
-import { createHash, randomFillSync } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import http, { type IncomingMessage } from "node:http";
 import { MANIFEST_MEDIA_TYPES } from "../../src/oci/media-types.ts";
 import { AUTHORIZATION } from "../e2e/support/login.ts";
+import { sha256 } from "../support/content.ts";
 
 export const MIB = 1024 * 1024;
 
@@ -106,7 +107,7 @@ export interface Blob {
 /** Bytes that nobody has seen before. */
 export function newBlob(size: number): Blob {
   const bytes = randomFillSync(new Uint8Array(size));
-  return { bytes, digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}` };
+  return { bytes, digest: sha256(bytes) };
 }
 
 /** Does it so many times, `atOnce` at once. */

@@ -13,6 +13,7 @@ import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { OCI_MANIFEST } from "../../src/oci/media-types.ts";
 
 const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.url));
 
@@ -20,7 +21,6 @@ const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.url));
 const LIMIT = 10e9;
 
 const MANIFEST = 1800;
-const MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json";
 
 const { values } = parseArgs({
   options: { images: { type: "string", default: "100000" }, audit: { type: "boolean", default: false } },
@@ -42,7 +42,7 @@ const addLink = db.prepare(
 );
 const addManifest = db.prepare(
   `INSERT INTO manifests (repository_id, digest, media_type, size, content, used_at)
-   VALUES (?, ?, '${MEDIA_TYPE}', ${MANIFEST}, ?, ?)`,
+   VALUES (?, ?, '${OCI_MANIFEST}', ${MANIFEST}, ?, ?)`,
 );
 const addReference = db.prepare(
   `INSERT INTO manifest_blobs (manifest_id, blob_id, repository_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,

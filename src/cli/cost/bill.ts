@@ -92,7 +92,7 @@ export function serverBill(month: Month): Bill {
     line(meters.storage, images * imageBytes(month)),
     line(meters.puts, pushes * (blobs * S3.writesABlob + parts + S3.writesAManifest)),
     line(meters.gets, pulls * (blobs * S3.readsABlob + S3.readsAManifest)),
-    egress(pulls * imageBytes(month)),
+    egress(sentBytes(month)),
   ]);
 }
 
