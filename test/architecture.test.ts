@@ -14,7 +14,7 @@ const imports = new Map(
 );
 
 function importsOf(path: string, text: string): string[] {
-  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g)].map(
+  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+\.ts)"/g)].map(
     ([, found]) => found ?? "",
   );
   return specifiers.map((specifier) => new URL(specifier, `file:///${path}`).pathname.slice(1));

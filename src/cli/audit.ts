@@ -1,18 +1,16 @@
-/** `npm run audit`: who changed what in a registry, and who failed to log in. */
+/** `berth audit`: who changed what in a registry, and who failed to log in. */
 
 import process from "node:process";
 import { Command } from "commander";
 import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
 import { parseDuration } from "./duration.ts";
-import { EXIT } from "./failure.ts";
 import { Patience, QUICK_PAUSES } from "./http/retry.ts";
-import { runProgram } from "./program.ts";
 
 const HELP = `
 Examples:
-  $ npm run audit -- --repository team/app --since 7d
-  $ npm run audit -- --actor alice --json
-  $ npm run audit -- --action delete-tag --registry https://registry.example.com
+  $ berth audit --repository team/app --since 7d
+  $ berth audit --actor alice --json
+  $ berth audit --action delete-tag --registry https://registry.example.com
 
 The newest come first. Actions are push-manifest, move-tag, delete-tag,
 delete-manifest, push-blob, mount-blob, delete-blob, set-policy, remove-policy,
@@ -53,23 +51,17 @@ interface Page {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is meant.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
-// Whoever reads it has seen enough, as with `| head`.
-process.stdout.on("error", (error: NodeJS.ErrnoException) =>
-  process.exit(error.code === "EPIPE" ? 0 : EXIT.registry),
-);
-
-await runProgram(
-  withRegistry(
-    new Command("audit").description("Prints the audit trail of a registry, the newest events first."),
-  )
+export function auditCommand(): Command {
+  return withRegistry(new Command("audit"))
+    .description("Prints the audit trail of a registry, the newest events first.")
     .option("--repository <name>", "only of this repository")
     .option("--actor <name>", "only what this user did, also by machine tokens")
     .option("--action <action>", "only this, such as delete-tag")
     .option("--since <span>", "only of the last days or hours, like 7d or 12h")
     .option("--json", "a line of JSON for each event")
     .addHelpText("after", HELP)
-    .action(run),
-);
+    .action(run);
+}
 
 async function run(options: Options): Promise<void> {
   // What is wrong is said before anything is asked.

@@ -1,4 +1,4 @@
-/** `npm run cost`: what a registry costs a month on Cloudflare, and what registry:2 with a bucket would. */
+/** `berth cost`: what a registry costs a month on Cloudflare, and what registry:2 with a bucket would. */
 
 import process from "node:process";
 import { Command } from "commander";
@@ -6,7 +6,6 @@ import { berthBill, type Month, serverBill } from "./cost/bill.ts";
 import { CLOUDFLARE, SERVER } from "./cost/prices.ts";
 import { count, receiptOf, teamsTable } from "./cost/table.ts";
 import { badInput } from "./failure.ts";
-import { runProgram } from "./program.ts";
 import { formatSize } from "./size.ts";
 
 const HELP = `
@@ -15,8 +14,8 @@ Operations are those that the tests count. The CPU time and the upload speed are
 assumptions. Prices are lists in src/cli/cost/prices.ts, with date and source.
 
 Examples:
-  $ npm run cost -- --images 1000 --layers 8 --layer-mb 40 --pulls 1000000
-  $ npm run cost -- --teams
+  $ berth cost --images 1000 --layers 8 --layer-mb 40 --pulls 1000000
+  $ berth cost --teams
 `;
 
 interface Options {
@@ -40,8 +39,8 @@ const TEAMS = [
   { people: 500, images: 5000, pushes: 10_000, pulls: 400_000 },
 ];
 
-await runProgram(
-  new Command("cost")
+export function costCommand(): Command {
+  return new Command("cost")
     .description("Says what a registry costs a month.")
     .option("--images <count>", "images that are kept", number, 1000)
     .option("--layers <count>", "layers of an image, shared with no other", number, 8)
@@ -55,8 +54,8 @@ await runProgram(
     .option("--teams", "three sizes of team instead, as a Markdown table")
     .option("--json", "as JSON")
     .addHelpText("after", HELP)
-    .action(run),
-);
+    .action(run);
+}
 
 function run(options: Options): void {
   if (options.teams) {

@@ -1,8 +1,7 @@
-/** `npm run deploy`: the migrations before the Worker that needs them; at the very first deploy, after it. */
+/** `berth deploy`: the migrations before the Worker that needs them; at the very first deploy, after it. */
 
 import { Command } from "commander";
 import { Failure } from "./failure.ts";
-import { runProgram } from "./program.ts";
 import { runWrangler, showWrangler } from "./wrangler.ts";
 
 const HELP = `
@@ -13,14 +12,14 @@ Exit codes: 0 deployed, 1 wrangler failed: run it again, what was done stays.
 
 const MIGRATIONS = ["d1", "migrations", "apply", "DB", "--remote"];
 
-await runProgram(
-  new Command("deploy")
+export function deployCommand(): Command {
+  return new Command("deploy")
     .description("Deploys the registry to Cloudflare, and applies the migrations of its database.")
     .argument("[arguments...]", "for wrangler deploy")
     .allowUnknownOption()
     .addHelpText("after", HELP)
-    .action(deploy),
-);
+    .action(deploy);
+}
 
 async function deploy(args: string[]): Promise<void> {
   // New code must not meet the old schema; but wrangler creates the database with the first deploy.

@@ -1,10 +1,9 @@
-/** `npm run gc`: collects garbage now, or says what a collection would take, and prints the report. */
+/** `berth gc`: collects garbage now, or says what a collection would take, and prints the report. */
 
 import process from "node:process";
 import { Command } from "commander";
 import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
 import { EXIT } from "./failure.ts";
-import { runProgram } from "./program.ts";
 import { formatSize } from "./size.ts";
 
 const HELP = `
@@ -12,9 +11,9 @@ Credentials of an administrator come from docker login, or from --username and
 --password-stdin.
 
 Examples:
-  $ npm run gc -- --dry-run
-  $ npm run gc -- --registry https://registry.example.com
-  $ npm run gc -- --list
+  $ berth gc --dry-run
+  $ berth gc --registry https://registry.example.com
+  $ berth gc --list
 
 Exit codes: 0 collected, 1 the registry failed or refused, 2 wrong arguments.
 `;
@@ -56,16 +55,16 @@ const SINGULAR: Readonly<Record<string, string>> = {
 /** Share of the database's limit from which it is nearly full: as src/gc/report.ts has it. */
 const NEARLY = 0.8;
 
-const program = withRegistry(new Command("gc"))
-  .description("Collects garbage in a Berth registry, while it is in use.")
-  .option("--dry-run", "only say what would be taken")
-  .option("--force", "take it even when suspiciously much of the bucket has no row in the database")
-  .option("--adopt", "take the bucket for this database's own, when it bears another one's mark")
-  .option("--list", "only list the last runs")
-  .addHelpText("after", HELP)
-  .action(run);
-
-await runProgram(program);
+export function gcCommand(): Command {
+  return withRegistry(new Command("gc"))
+    .description("Collects garbage in a Berth registry, while it is in use.")
+    .option("--dry-run", "only say what would be taken")
+    .option("--force", "take it even when suspiciously much of the bucket has no row in the database")
+    .option("--adopt", "take the bucket for this database's own, when it bears another one's mark")
+    .option("--list", "only list the last runs")
+    .addHelpText("after", HELP)
+    .action(run);
+}
 
 async function run(options: Options): Promise<void> {
   await withApi(options, async (api) => {

@@ -1,9 +1,8 @@
-/** `npm run policy`: which tags are kept as they are. */
+/** `berth policy`: which tags are kept as they are. */
 
 import { Command } from "commander";
 import type { Policy } from "../oci/policies.ts";
 import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
-import { runProgram } from "./program.ts";
 
 const HELP = `
 A tag that a policy covers cannot be moved to another image, nor deleted, by
@@ -12,10 +11,10 @@ anything within one part of a repository's name, ** across; * is anything in a
 tag.
 
 Examples:
-  $ npm run policy -- set releases --repositories "team/**" --tags "v*" --except "v*-dev"
-  $ npm run policy -- set all --repositories "**" --except latest
-  $ npm run policy -- list
-  $ npm run policy -- remove releases
+  $ berth policy set releases --repositories "team/**" --tags "v*" --except "v*-dev"
+  $ berth policy set all --repositories "**" --except latest
+  $ berth policy list
+  $ berth policy remove releases
 `;
 
 interface SetOptions extends AdminOptions {
@@ -24,21 +23,23 @@ interface SetOptions extends AdminOptions {
   except: string[];
 }
 
-const program = new Command("policy")
-  .description("Manages what is kept as it is.")
-  .addHelpText("after", HELP);
+export function policyCommand(): Command {
+  const program = new Command("policy")
+    .description("Manages what is kept as it is.")
+    .addHelpText("after", HELP);
 
-withRegistry(program.command("set <name>").description("set a policy, in the place of one of this name"))
-  .requiredOption("--repositories <glob...>", "in which repositories")
-  .option("--tags <glob...>", "which tags do not move", ["*"])
-  .option("--except <glob...>", "which tags move nevertheless", [])
-  .action(set);
-withRegistry(program.command("list").description("list the policies")).action(list);
-withRegistry(program.command("remove <name>").description("remove a policy: its tags can move")).action(
-  remove,
-);
+  withRegistry(program.command("set <name>").description("set a policy, in the place of one of this name"))
+    .requiredOption("--repositories <glob...>", "in which repositories")
+    .option("--tags <glob...>", "which tags do not move", ["*"])
+    .option("--except <glob...>", "which tags move nevertheless", [])
+    .action(set);
+  withRegistry(program.command("list").description("list the policies")).action(list);
+  withRegistry(program.command("remove <name>").description("remove a policy: its tags can move")).action(
+    remove,
+  );
 
-await runProgram(program);
+  return program;
+}
 
 async function set(name: string, options: SetOptions): Promise<void> {
   const { repositories, tags, except } = options;

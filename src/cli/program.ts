@@ -7,16 +7,24 @@ import { onSignals } from "./signals.ts";
 
 /** Runs the command that the arguments name, and ends this program when it fails. */
 export async function runProgram(program: Command): Promise<void> {
-  for (const command of [program, ...program.commands]) {
-    command.exitOverride().configureHelp({ helpWidth: 80 }).showHelpAfterError("(--help explains)");
-  }
+  prepare(program);
   onSignals();
+  // Whoever reads it has seen enough, as with `| head`.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === "EPIPE" ? 0 : EXIT.registry),
+  );
   try {
     await program.parseAsync();
   } catch (error) {
     // What else is under way would go on trying.
     process.exit(report(program.name(), error));
   }
+}
+
+/** Commands do not take these over from the one that they are added to. */
+function prepare(command: Command): void {
+  command.exitOverride().configureHelp({ helpWidth: 80 }).showHelpAfterError("(--help explains)");
+  for (const part of command.commands) prepare(part);
 }
 
 /** @returns the exit code */

@@ -1,10 +1,9 @@
-/** `npm run quota`: how many bytes repositories may hold together. */
+/** `berth quota`: how many bytes repositories may hold together. */
 
 import { Command } from "commander";
 import { type Quota, type QuotaScope, splitGlob } from "../oci/quotas.ts";
 import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
 import { badInput } from "./failure.ts";
-import { runProgram } from "./program.ts";
 import { formatSize, parseSize } from "./size.ts";
 
 const HELP = `
@@ -14,10 +13,10 @@ stays. For administrators. Globs: * is anything within one part of a
 repository's name, ** across.
 
 Examples:
-  $ npm run quota -- set team --repositories "team/**" --bytes 50GB
-  $ npm run quota -- set alice --owner alice --bytes 5GB
-  $ npm run quota -- list
-  $ npm run quota -- remove team
+  $ berth quota set team --repositories "team/**" --bytes 50GB
+  $ berth quota set alice --owner alice --bytes 5GB
+  $ berth quota list
+  $ berth quota remove team
 `;
 
 interface SetOptions extends AdminOptions {
@@ -29,17 +28,21 @@ interface SetOptions extends AdminOptions {
 /** What the registry tells of a quota. */
 type SetQuota = Quota & { name: string; used: number };
 
-const program = new Command("quota").description("Manages how much may be held.").addHelpText("after", HELP);
+export function quotaCommand(): Command {
+  const program = new Command("quota")
+    .description("Manages how much may be held.")
+    .addHelpText("after", HELP);
 
-withRegistry(program.command("set <name>").description("set a quota, in the place of one of this name"))
-  .option("--repositories <glob>", "of the repositories of these names")
-  .option("--owner <user>", "of the repositories that this user's pushes have made")
-  .requiredOption("--bytes <size>", "how many bytes they may hold, like 50GB")
-  .action(set);
-withRegistry(program.command("list").description("list the quotas, and what is used of each")).action(list);
-withRegistry(program.command("remove <name>").description("remove a quota")).action(remove);
+  withRegistry(program.command("set <name>").description("set a quota, in the place of one of this name"))
+    .option("--repositories <glob>", "of the repositories of these names")
+    .option("--owner <user>", "of the repositories that this user's pushes have made")
+    .requiredOption("--bytes <size>", "how many bytes they may hold, like 50GB")
+    .action(set);
+  withRegistry(program.command("list").description("list the quotas, and what is used of each")).action(list);
+  withRegistry(program.command("remove <name>").description("remove a quota")).action(remove);
 
-await runProgram(program);
+  return program;
+}
 
 async function set(name: string, options: SetOptions): Promise<void> {
   const body = { ...scopeOf(options), allowed: options.bytes === "0" ? 0 : parseSize(options.bytes) };

@@ -1,4 +1,4 @@
-/** `npm run user -- rules`: what those may do who sign in elsewhere. The file is the whole truth: see docs/users.md. */
+/** `berth user rules`: what those may do who sign in elsewhere. The file is the whole truth: see docs/users.md. */
 
 import { readFile } from "node:fs/promises";
 import { isRuleName, parseRule } from "../auth/oidc-rules.ts";

@@ -1,4 +1,4 @@
-/** `npm run scrub`: has the registry read everything that it keeps and compare, page after page. */
+/** `berth scrub`: has the registry read everything that it keeps and compare, page after page. */
 
 import process from "node:process";
 import { Command } from "commander";
@@ -7,7 +7,6 @@ import { Findings, type Page } from "./admin/findings.ts";
 import { Ticker } from "./admin/ticker.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { Patience, UPLOAD_PAUSES } from "./http/retry.ts";
-import { runProgram } from "./program.ts";
 import { exitCodeOf, onSignals } from "./signals.ts";
 import { formatSize } from "./size.ts";
 
@@ -19,8 +18,8 @@ listed: push those again. Nothing else is changed, and people can go on pushing.
 Interrupted, it prints the command that goes on from there.
 
 Examples:
-  $ npm run scrub
-  $ npm run scrub -- --registry https://registry.example.com --json
+  $ berth scrub
+  $ berth scrub --registry https://registry.example.com --json
 
 Exit codes: 0 all is well, or was healed; 1 something is damaged or missing, or
 the registry failed; 2 wrong arguments; 130 interrupted.
@@ -32,15 +31,15 @@ interface Options extends AdminOptions {
   json?: boolean;
 }
 
-await runProgram(
-  withRegistry(new Command("scrub"))
+export function scrubCommand(): Command {
+  return withRegistry(new Command("scrub"))
     .description("Reads everything that a Berth registry keeps, and heals what can be healed.")
     .option("--after <cursor>", "go on from where an earlier one ended")
     .option("--rebuild", "also look for objects that no row names and some manifest needs")
     .option("--json", "print one JSON document at the end")
     .addHelpText("after", HELP)
-    .action(run),
-);
+    .action(run);
+}
 
 async function run(options: Options): Promise<void> {
   const api = await AdminApi.open(options);
@@ -104,7 +103,7 @@ function commandFrom(after: string, options: Options): string {
     ...(json ? ["--json"] : []),
     ...["--after", after],
   ];
-  return `npm run scrub -- ${args.map(quote).join(" ")}`;
+  return `npx berth scrub ${args.map(quote).join(" ")}`;
 }
 
 /** For a shell. */

@@ -1,4 +1,4 @@
-/** `npm run user -- rotate-key`: another key for the tokens that the registry signs. */
+/** `berth user rotate-key`: another key for the tokens that the registry signs. */
 
 import { executeNoted } from "./user-events.ts";
 

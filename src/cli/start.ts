@@ -4,7 +4,6 @@ import { createServer } from "node:net";
 import process from "node:process";
 import { Command, Option } from "commander";
 import { badInput } from "./failure.ts";
-import { runProgram } from "./program.ts";
 import { onSignals } from "./signals.ts";
 import { type DevServerMessage, type FirstUser, startDevServer } from "./wrangler.ts";
 
@@ -26,7 +25,8 @@ interface Options {
   httpsCertPath?: string;
 }
 
-const port = parsePort(process.env.PORT ?? "5000");
+/** Set before anything else is done. */
+let port = 0;
 
 function parsePort(text: string): number {
   const number = Number(text);
@@ -140,7 +140,7 @@ function greet(first: FirstUser | null): void {
   const here = `${HOST}:${port}`;
   const login =
     first === null
-      ? `  docker login ${here}          more users: npm run user -- add NAME`
+      ? `  docker login ${here}          more users: npx berth user add NAME`
       : `  docker login -u ${first.user} -p ${first.password} ${here}`;
   console.log(`
 Berth serves on ${here}, for this machine only.${first === null ? "" : " This password is shown only once."}
@@ -153,14 +153,15 @@ ${login}
 }
 
 async function run(options: Options): Promise<void> {
+  port = parsePort(process.env.PORT ?? "5000");
   // What is wrong is said before anything is changed.
   varsOf(options);
   await assertFree(port);
   serve(options);
 }
 
-await runProgram(
-  new Command("start")
+export function startCommand(): Command {
+  return new Command("start")
     .description("Runs the registry on this machine.")
     .option("--var <name:value...>", "a setting in place of the one in wrangler.toml")
     .addOption(
@@ -171,5 +172,5 @@ await runProgram(
     .option("--https-key-path <file>", "the certificate's key")
     .option("--https-cert-path <file>", "the certificate")
     .addHelpText("after", HELP)
-    .action(run),
-);
+    .action(run);
+}

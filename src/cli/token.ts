@@ -1,10 +1,9 @@
-/** `npm run token`: passwords for machines, which expire, and never may more than their owner. */
+/** `berth token`: passwords for machines, which expire, and never may more than their owner. */
 
 import { Command } from "commander";
 import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
 import { parseDuration } from "./duration.ts";
 import { badInput } from "./failure.ts";
-import { runProgram } from "./program.ts";
 import { EVERYWHERE, type Grant, grantOf } from "./user-entries.ts";
 
 const HELP = `
@@ -13,9 +12,9 @@ never may more than its owner at that moment. The owner is who you log in as; an
 administrator can name another one with --user.
 
 Examples:
-  $ npm run token -- create ci --repositories "team/**" --actions pull push --expires 90d
-  $ npm run token -- list
-  $ npm run token -- revoke ci
+  $ berth token create ci --repositories "team/**" --actions pull push --expires 90d
+  $ berth token list
+  $ berth token revoke ci
 `;
 
 interface Options extends AdminOptions {
@@ -38,19 +37,23 @@ interface Token {
   lastUsedAt: number | null;
 }
 
-const program = new Command("token").description("Manages tokens for machines.").addHelpText("after", HELP);
+export function tokenCommand(): Command {
+  const program = new Command("token").description("Manages tokens for machines.").addHelpText("after", HELP);
 
-command("create <name>", "make a token, and print it once, alone on standard output")
-  .option("--repositories <pattern...>", "where it is good; as far as its owner may when not told")
-  .option("--actions <action...>", "for what: pull, push, delete")
-  .option("--expires <span>", "like 90d or 12h, or never", "90d")
-  .action(create);
-command("list", "list tokens, without what is secret").action(list);
-command("revoke [name]", "end a token at once").option("--all", "all of the owner's").action(revoke);
+  command(program, "create <name>", "make a token, and print it once, alone on standard output")
+    .option("--repositories <pattern...>", "where it is good; as far as its owner may when not told")
+    .option("--actions <action...>", "for what: pull, push, delete")
+    .option("--expires <span>", "like 90d or 12h, or never", "90d")
+    .action(create);
+  command(program, "list", "list tokens, without what is secret").action(list);
+  command(program, "revoke [name]", "end a token at once")
+    .option("--all", "all of the owner's")
+    .action(revoke);
 
-await runProgram(program);
+  return program;
+}
 
-function command(name: string, description: string): Command {
+function command(program: Command, name: string, description: string): Command {
   return withRegistry(program.command(name).description(description)).option(
     "--user <owner>",
     "whose tokens; another one's only for administrators",

@@ -1,11 +1,10 @@
-/** `npm run usage`: who holds what in a registry. */
+/** `berth usage`: who holds what in a registry. */
 
 import process from "node:process";
 import { Command } from "commander";
 import { type AdminApi, type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
 import { Failure } from "./failure.ts";
 import { Patience, QUICK_PAUSES } from "./http/retry.ts";
-import { runProgram } from "./program.ts";
 import { formatSize } from "./size.ts";
 
 const HELP = `
@@ -14,8 +13,8 @@ manifests, and whose push made it. A blob that several repositories share counts
 in each, though the registry keeps it once. For administrators.
 
 Examples:
-  $ npm run usage
-  $ npm run usage -- --registry https://registry.example.com --json
+  $ berth usage
+  $ berth usage --registry https://registry.example.com --json
 `;
 
 interface Options extends AdminOptions {
@@ -36,12 +35,13 @@ interface Page {
   next: string | null;
 }
 
-await runProgram(
-  withRegistry(new Command("usage").description("Lists who holds what in a Berth registry."))
+export function usageCommand(): Command {
+  return withRegistry(new Command("usage"))
+    .description("Lists who holds what in a Berth registry.")
     .option("--json", "a line of JSON for each repository")
     .addHelpText("after", HELP)
-    .action(run),
-);
+    .action(run);
+}
 
 async function run(options: Options): Promise<void> {
   await withApi(options, async (api) => {

@@ -1,5 +1,5 @@
 /**
- * What `npm run user` changes, for the audit trail. It goes past the registry, straight into KV, which no batch of the
+ * What `berth user` changes, for the audit trail. It goes past the registry, straight into KV, which no batch of the
  * database reaches: its event is written first, so that it may tell of a change that failed, and never lacks one.
  */
 

@@ -1,11 +1,10 @@
-/** `npm run user`: who may use the registry. */
+/** `berth user`: who may use the registry. */
 
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { Command } from "commander";
 import { badInput, EXIT } from "./failure.ts";
 import { readPassword } from "./password.ts";
-import { runProgram } from "./program.ts";
 import { importRules, readRules } from "./rules.ts";
 import { rotateKey } from "./signing-key.ts";
 import {
@@ -29,11 +28,11 @@ nothing else is said of may pull, push and delete everywhere, but is no
 administrator: --admin says so.
 
 Examples:
-  $ npm run user -- add alice
-  $ npm run user -- add ci --repositories "team/**" --actions pull push
-  $ npm run user -- grant ci --repositories library/busybox --actions pull
-  $ echo "$PASSWORD" | npm run user -- passwd alice --remote
-  $ htpasswd -Bbn bob secret > users && npm run user -- import users
+  $ berth user add alice
+  $ berth user add ci --repositories "team/**" --actions pull push
+  $ berth user grant ci --repositories library/busybox --actions pull
+  $ echo "$PASSWORD" | berth user passwd alice --remote
+  $ htpasswd -Bbn bob secret > users && berth user import users
 
 Each takes --remote: the deployed registry instead of npm start's.
 `;
@@ -46,40 +45,46 @@ interface Options {
   weak?: boolean;
 }
 
-const program = new Command("user")
-  .description("Manages the users of a Berth registry.")
-  .addHelpText("after", HELP);
+export function userCommand(): Command {
+  const program = new Command("user")
+    .description("Manages the users of a Berth registry.")
+    .addHelpText("after", HELP);
 
-command("add <name>", "add a user; the password is asked for, or read from standard input")
-  .option("--repositories <pattern...>", "where the user has rights")
-  .option("--actions <action...>", "which rights: pull, push, delete")
-  .option("--admin", "make the user an administrator, beside these rights")
-  .option("--weak", "take a password of fewer than 8 characters")
-  .action(add);
-command("passwd <name>", "change a password")
-  .option("--weak", "take one of fewer than 8 characters")
-  .action(changePassword);
-command("remove <name>", "remove a user").action(remove);
-command("list", "list users and their rights").action(list);
-command("grant <name>", "add to a user's rights")
-  .option("--repositories <pattern...>", "where")
-  .option("--actions <action...>", "what: pull, push, delete")
-  .option("--admin", "make the user an administrator")
-  .action(grant);
-command("import <file>", "take the users of an htpasswd file (bcrypt only); rights that they have stay")
-  .option("--admin", "make new ones administrators")
-  .action(importFile);
-command("rules", "what those may do who sign in elsewhere (OpenID Connect)")
-  .option("--check <file>", "say what is wrong with a file of rules, and change nothing")
-  .option("--import <file>", "make the file's rules the registry's, and no others")
-  .action(rules);
-command("rotate-key", "sign tokens with a new key; without effect where TOKEN_SECRET is set")
-  .option("--now", "end the tokens that were given before")
-  .action(rotateKey);
+  command(program, "add <name>", "add a user; the password is asked for, or read from standard input")
+    .option("--repositories <pattern...>", "where the user has rights")
+    .option("--actions <action...>", "which rights: pull, push, delete")
+    .option("--admin", "make the user an administrator, beside these rights")
+    .option("--weak", "take a password of fewer than 8 characters")
+    .action(add);
+  command(program, "passwd <name>", "change a password")
+    .option("--weak", "take one of fewer than 8 characters")
+    .action(changePassword);
+  command(program, "remove <name>", "remove a user").action(remove);
+  command(program, "list", "list users and their rights").action(list);
+  command(program, "grant <name>", "add to a user's rights")
+    .option("--repositories <pattern...>", "where")
+    .option("--actions <action...>", "what: pull, push, delete")
+    .option("--admin", "make the user an administrator")
+    .action(grant);
+  command(
+    program,
+    "import <file>",
+    "take the users of an htpasswd file (bcrypt only); rights that they have stay",
+  )
+    .option("--admin", "make new ones administrators")
+    .action(importFile);
+  command(program, "rules", "what those may do who sign in elsewhere (OpenID Connect)")
+    .option("--check <file>", "say what is wrong with a file of rules, and change nothing")
+    .option("--import <file>", "make the file's rules the registry's, and no others")
+    .action(rules);
+  command(program, "rotate-key", "sign tokens with a new key; without effect where TOKEN_SECRET is set")
+    .option("--now", "end the tokens that were given before")
+    .action(rotateKey);
 
-await runProgram(program);
+  return program;
+}
 
-function command(name: string, description: string): Command {
+function command(program: Command, name: string, description: string): Command {
   return program.command(name).description(description).option("--remote", "the deployed registry");
 }
 

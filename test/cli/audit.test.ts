@@ -1,7 +1,7 @@
-/** `npm run audit`, against a registry that answers as it is told. */
+/** `berth audit`, against a registry that answers as it is told. */
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Ending, runScript } from "./support/program.ts";
+import { type Ending, runBerth } from "./support/program.ts";
 import { json, ScriptedServer } from "./support/scripted-server.ts";
 
 const [OLD, NEW] = [`sha256:${"0".repeat(64)}`, `sha256:${"1".repeat(64)}`];
@@ -31,7 +31,7 @@ afterEach(() => registry.close());
 
 function audit(...args: string[]): Promise<Ending> {
   const login = ["--registry", registry.origin, "--username", "admin", "--password-stdin"];
-  return runScript("audit.ts", [...args, ...login], { input: "a password" });
+  return runBerth(["audit", ...args, ...login], { input: "a password" });
 }
 
 const queries = () =>

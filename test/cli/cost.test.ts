@@ -1,10 +1,10 @@
-/** `npm run cost`: bills, and the table of them in the docs. */
+/** `berth cost`: bills, and the table of them in the docs. */
 
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import { berthBill, type Month, serverBill } from "../../src/cli/cost/bill.ts";
-import { runScript } from "./support/program.ts";
+import { runBerth } from "./support/program.ts";
 
 const GB = 1e9;
 
@@ -55,9 +55,9 @@ test("what is pushed costs writes, and lingers for eight days when it goes", () 
 
 test("it prints both bills, or JSON", async () => {
   const args = ["--images", "1000", "--layers", "8", "--layer-mb", "40", "--pulls", "1000000"];
-  const { code, stdout } = await runScript("cost.ts", args);
+  const { code, stdout } = await runBerth(["cost", ...args]);
   expect([code, stdout]).toEqual([0, expect.stringMatching(/^A month: 1,000 images .* 1,000,000 pulls\.$/m)]);
-  const { berth, server } = JSON.parse((await runScript("cost.ts", [...args, "--json"])).stdout);
+  const { berth, server } = JSON.parse((await runBerth(["cost", ...args, "--json"])).stdout);
   for (const { total } of [berth, server]) {
     expect(stdout).toMatch(
       new RegExp(`total +\\$${total.toLocaleString("en-US", { maximumFractionDigits: 2 })}`),
@@ -70,11 +70,11 @@ test.each([
   ["--images", "many"],
   ["--upload-mbit", "0"],
 ])("%s %s is refused", async (option, value) => {
-  expect(await runScript("cost.ts", [option, value])).toMatchObject({ code: 2, stdout: "" });
+  expect(await runBerth(["cost", option, value])).toMatchObject({ code: 2, stdout: "" });
 });
 
 test("the docs show what it prints for three teams", async () => {
   const page = readFileSync(resolve(import.meta.dirname, "../../docs/speed-and-cost.md"), "utf8");
   const shown = /<!-- cost -->\n([\s\S]*?)<!-- \/cost -->/.exec(page)?.[1];
-  expect(shown?.trim()).toBe((await runScript("cost.ts", ["--teams"])).stdout.trim());
+  expect(shown?.trim()).toBe((await runBerth(["cost", "--teams"])).stdout.trim());
 });

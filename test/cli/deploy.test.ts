@@ -1,10 +1,10 @@
-/** `npm run deploy`, with the real wrangler on a stand-in for Cloudflare's API: what happens in which order. */
+/** `berth deploy`, with the real wrangler on a stand-in for Cloudflare's API: what happens in which order. */
 
 import { readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Cloudflare } from "./support/cloudflare.ts";
-import { runScript } from "./support/program.ts";
+import { runBerth } from "./support/program.ts";
 
 // wrangler takes seconds to start, and is started three times.
 vi.setConfig({ testTimeout: 180_000 });
@@ -17,7 +17,7 @@ beforeEach(async () => {
 afterEach(() => cloudflare.close());
 
 const deploy = (...args: string[]) =>
-  runScript("deploy.ts", args, { env: { ...cloudflare.env, CI: "true", NO_COLOR: "1" } });
+  runBerth(["deploy", ...args], { env: { ...cloudflare.env, CI: "true", NO_COLOR: "1" } });
 
 /** Where the Worker's code went up, among the statements that went to the database. */
 function order(): string[] {
@@ -55,7 +55,7 @@ describe("a deployment", () => {
     cloudflare.deployed().database?.exec("CREATE TABLE repositories (other)");
     const { code, stderr } = await deploy();
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^deploy: wrangler d1 migrations apply failed\. Run it again\.$/m);
+    expect(stderr).toMatch(/^berth: wrangler d1 migrations apply failed\. Run it again\.$/m);
     expect(order()).toEqual(["query"]);
   });
 
@@ -63,7 +63,7 @@ describe("a deployment", () => {
     cloudflare.deployed().refused.push(/\/d1\//);
     const { code, stderr } = await deploy();
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^deploy: wrangler cannot tell whether the database exists: /m);
+    expect(stderr).toMatch(/^berth: wrangler cannot tell whether the database exists: /m);
     expect(order()).toEqual([]);
   });
 });

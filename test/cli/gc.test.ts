@@ -1,11 +1,11 @@
-/** `npm run gc`, against a registry that answers as it is told: credentials, options, reports. */
+/** `berth gc`, against a registry that answers as it is told: credentials, options, reports. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { write } from "./support/images.ts";
-import { type Ending, runScript } from "./support/program.ts";
+import { type Ending, runBerth } from "./support/program.ts";
 import { json, ScriptedServer } from "./support/scripted-server.ts";
 
 const REPORT = {
@@ -34,7 +34,7 @@ afterEach(() => {
 });
 
 function gc(args: string[], input = ""): Promise<Ending> {
-  return runScript("gc.ts", ["--registry", registry.origin, ...args], {
+  return runBerth(["gc", "--registry", registry.origin, ...args], {
     input,
     env: { DOCKER_CONFIG: folder },
   });
@@ -63,7 +63,7 @@ describe("credentials", () => {
     for (const half of [["--username", "root"], ["--password-stdin"]]) {
       expect(await gc(half)).toMatchObject({
         code: 2,
-        stderr: "gc: --username and --password-stdin go together.\n",
+        stderr: "berth: --username and --password-stdin go together.\n",
       });
     }
   });
@@ -71,7 +71,7 @@ describe("credentials", () => {
   test("that are no password are of no use to an administrator, and it says so", async () => {
     dockerKnows({ identitytoken: "i" });
     const { code, stderr } = await gc([]);
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^gc: Docker keeps no password for 127/)]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^berth: Docker keeps no password for 127/)]);
     expect(registry.asked).toEqual([]);
   });
 
@@ -79,7 +79,7 @@ describe("credentials", () => {
     const message = "root is no administrator";
     registry.reply = (_, response) => json(response, 403, { errors: [{ code: "DENIED", message }] });
     const { code, stderr } = await gc([]);
-    expect([code, stderr]).toEqual([1, `gc: ${registry.host} answered 403 DENIED: ${message}.\n`]);
+    expect([code, stderr]).toEqual([1, `berth: ${registry.host} answered 403 DENIED: ${message}.\n`]);
   });
 });
 
@@ -131,10 +131,13 @@ describe("an end", () => {
     registry.reply = (_, response) => response.end("<h1>hello</h1>");
     expect(await gc([])).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^gc: .*is no Berth registry.*\n$/),
+      stderr: expect.stringMatching(/^berth: .*is no Berth registry.*\n$/),
     });
     registry.close();
-    expect(await gc([])).toMatchObject({ code: 1, stderr: expect.stringMatching(/^gc: Cannot reach .*\n$/) });
+    expect(await gc([])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^berth: Cannot reach .*\n$/),
+    });
   });
 
   test("by wrong arguments is exit code 2", async () => {

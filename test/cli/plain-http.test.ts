@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { assertPrivate } from "../../src/cli/http/plain-http.ts";
-import { runScript } from "./support/program.ts";
+import { runBerth } from "./support/program.ts";
 
 // Nobody can have this address (RFC 5737), and nothing answers there.
 const ELSEWHERE = "http://192.0.2.1:9";
@@ -13,13 +13,13 @@ const folder = mkdtempSync(join(tmpdir(), "berth-test-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each([
-  ["gc", "gc.ts", ["--registry", ELSEWHERE]],
-  ["scrub", "scrub.ts", ["--registry", ELSEWHERE]],
-  ["audit", "audit.ts", ["--registry", ELSEWHERE]],
-  ["relay", "main.ts", ["relay", ELSEWHERE]],
-  ["push", "main.ts", ["push", folder, `${ELSEWHERE}/app:1`]],
-])("%s refuses plain HTTP to another machine", async (_, script, args) => {
-  const { code, stderr } = await runScript(script, args, { env: { DOCKER_CONFIG: folder } });
+  ["gc", "--registry", ELSEWHERE],
+  ["scrub", "--registry", ELSEWHERE],
+  ["audit", "--registry", ELSEWHERE],
+  ["relay", ELSEWHERE],
+  ["push", folder, `${ELSEWHERE}/app:1`],
+])("%s refuses plain HTTP to another machine", async (...args) => {
+  const { code, stderr } = await runBerth(args, { env: { DOCKER_CONFIG: folder } });
   expect([code, stderr]).toEqual([2, expect.stringMatching(/is not encrypted: .*insist with --insecure/)]);
 });
 

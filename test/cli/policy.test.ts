@@ -1,7 +1,7 @@
-/** `npm run policy`, against a registry that answers as it is told. */
+/** `berth policy`, against a registry that answers as it is told. */
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Ending, runScript } from "./support/program.ts";
+import { type Ending, runBerth } from "./support/program.ts";
 import { json, ScriptedServer } from "./support/scripted-server.ts";
 
 const RULE = { kind: "immutable", repositories: ["team/**", "base"], tags: ["v*"], except: ["v*-dev"] };
@@ -15,7 +15,7 @@ afterEach(() => registry.close());
 
 function policy(...args: string[]): Promise<Ending> {
   const login = ["--registry", registry.origin, "--username", "alice", "--password-stdin"];
-  return runScript("policy.ts", [...args, ...login], { input: "a password" });
+  return runBerth(["policy", ...args, ...login], { input: "a password" });
 }
 
 const asked = () =>
@@ -47,7 +47,7 @@ describe("set", () => {
     const { code, stderr } = await policy("set", "a", "--repositories", "a", "--tags", "a/b");
     expect([code, stderr]).toEqual([
       1,
-      `policy: ${registry.host} answered 400 UNSUPPORTED: ${errors[0]?.message}.\n`,
+      `berth: ${registry.host} answered 400 UNSUPPORTED: ${errors[0]?.message}.\n`,
     ]);
   });
 });

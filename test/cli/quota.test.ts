@@ -1,7 +1,7 @@
-/** `npm run quota` and `npm run usage`, against a registry that answers as it is told. */
+/** `berth quota` and `npm run usage`, against a registry that answers as it is told. */
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Ending, runScript } from "./support/program.ts";
+import { type Ending, runBerth } from "./support/program.ts";
 import { json, ScriptedServer } from "./support/scripted-server.ts";
 
 let registry: ScriptedServer;
@@ -10,12 +10,12 @@ beforeEach(async () => {
 });
 afterEach(() => registry.close());
 
-function run(script: string, ...args: string[]): Promise<Ending> {
+function run(...args: string[]): Promise<Ending> {
   const login = ["--registry", registry.origin, "--username", "alice", "--password-stdin"];
-  return runScript(script, [...args, ...login], { input: "a password" });
+  return runBerth([...args, ...login], { input: "a password" });
 }
 
-const quota = (...args: string[]) => run("quota.ts", ...args);
+const quota = (...args: string[]) => run("quota", ...args);
 
 const asked = () =>
   registry.asked.map(({ method, url, body }) => ({ method, url, body: body && JSON.parse(body) }));
@@ -62,7 +62,7 @@ describe("quota set", () => {
     const { code, stderr } = await quota("set", "team", "--repositories", "a", "--bytes", "5GB");
     expect([code, stderr]).toEqual([
       1,
-      `quota: ${registry.host} answered 409 DENIED: ${errors[0]?.message}.\n`,
+      `berth: ${registry.host} answered 409 DENIED: ${errors[0]?.message}.\n`,
     ]);
   });
 });
@@ -105,7 +105,7 @@ describe("usage", () => {
   });
 
   test("adds up what comes in parts, and lists the largest first", async () => {
-    expect(await run("usage.ts")).toEqual({
+    expect(await run("usage")).toEqual({
       code: 0,
       stderr: "",
       stdout: "   1.2 MB  team/app  of bob  14 blobs, 1 manifest\n      5 B  small  1 blob, 0 manifests\n",
@@ -117,7 +117,7 @@ describe("usage", () => {
   });
 
   test("prints JSON lines", async () => {
-    const { stdout } = await run("usage.ts", "--json");
+    const { stdout } = await run("usage", "--json");
     const lines = stdout.trimEnd().split("\n");
     const whole = { ...PART, bytes: 1_200_000, blobs: 14 };
     expect(lines.map((line) => JSON.parse(line))).toEqual([whole, SMALL]);
@@ -125,14 +125,14 @@ describe("usage", () => {
 
   test("says so when there is nothing, and what the registry refuses", async () => {
     registry.reply = (_, response) => json(response, 200, { repositories: [], next: null });
-    expect(await run("usage.ts")).toEqual({
+    expect(await run("usage")).toEqual({
       code: 0,
       stdout: "",
       stderr: "There is nothing in this registry.\n",
     });
     registry.reply = (_, response) =>
       json(response, 403, { errors: [{ code: "DENIED", message: "alice is no administrator" }] });
-    expect(await run("usage.ts")).toMatchObject({
+    expect(await run("usage")).toMatchObject({
       code: 1,
       stdout: "",
       stderr: expect.stringContaining("403 DENIED"),
@@ -141,7 +141,7 @@ describe("usage", () => {
 
   test("ends when a registry sends it round in circles", async () => {
     registry.reply = (_, response) => json(response, 200, { repositories: [], next: "[1]" });
-    expect((await run("usage.ts")).code).toBe(1);
+    expect((await run("usage")).code).toBe(1);
     expect(registry.asked).toHaveLength(2);
   });
 });

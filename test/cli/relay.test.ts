@@ -8,7 +8,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createRelay } from "../../src/cli/relay/server.ts";
-import { parseUpstream } from "../../src/cli/relay/upstream.ts";
+import { openUpstream } from "../../src/cli/relay/upstream.ts";
 import { sha256 } from "../support/content.ts";
 import { answer, cut, faultAfter, limitBody, MemoryRegistry, refuse } from "./support/memory-registry.ts";
 
@@ -22,7 +22,7 @@ const log: string[] = [];
 beforeEach(async () => {
   registry = await new MemoryRegistry().listen();
   log.length = 0;
-  relay = createRelay(parseUpstream(registry.origin), {
+  relay = createRelay(openUpstream(registry.origin), {
     chunk: 300 * KiB,
     maxBody: 1000 * KiB,
     pauses: [1, 1, 1],

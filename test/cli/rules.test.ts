@@ -1,4 +1,4 @@
-/** `npm run user -- rules` and `rotate-key`, with the real wrangler on local state. */
+/** `berth user rules` and `rotate-key`, with the real wrangler on local state. */
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -42,7 +42,7 @@ function run(
   });
 }
 
-const user = (...args: string[]) => run("src/cli/user.ts", ...args);
+const user = (...args: string[]) => run("src/cli/main.ts", "user", ...args);
 
 function wrangler(...args: string[]) {
   const local = ["--local", "--persist-to", join(folder, "state")];

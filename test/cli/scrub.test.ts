@@ -1,8 +1,8 @@
-/** `npm run scrub`, against a registry that answers as it is told. */
+/** `berth scrub`, against a registry that answers as it is told. */
 
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Ending, ending, runScript, startProgram } from "./support/program.ts";
+import { type Ending, ending, runBerth, startBerth } from "./support/program.ts";
 import { json, ScriptedServer } from "./support/scripted-server.ts";
 
 const NOTHING = {
@@ -34,7 +34,7 @@ function script(...pages: (Record<string, unknown> | ((response: ServerResponse)
 }
 
 function scrub(...args: string[]): Promise<Ending> {
-  return runScript("scrub.ts", ["--registry", registry.origin, ...args]);
+  return runBerth(["scrub", "--registry", registry.origin, ...args]);
 }
 
 function asked(): string[] {
@@ -104,14 +104,14 @@ describe("a scrub", () => {
     const { code, stdout, stderr } = await scrub("--rebuild");
     expect([code, stdout]).toEqual([1, expect.stringMatching(/^damaged .*\n10 checked/)]);
     expect(stderr).toBe(
-      `Go on with: npm run scrub -- --registry ${registry.origin} --rebuild --after 'blobs it'\\''s:7'\n` +
-        `scrub: ${registry.host} answered 403 DENIED.\n`,
+      `Go on with: npx berth scrub --registry ${registry.origin} --rebuild --after 'blobs it'\\''s:7'\n` +
+        `berth: ${registry.host} answered 403 DENIED.\n`,
     );
   });
 
   test("that is interrupted says how to go on, and goes on there", async () => {
     script({ ...NOTHING, next: CURSOR }, () => {});
-    const child = startProgram("scrub.ts", ["--registry", registry.origin]);
+    const child = startBerth(["scrub", "--registry", registry.origin]);
     const ended = ending(child);
     await expect.poll(() => registry.asked.length, { timeout: 10_000 }).toBe(2);
     child.kill("SIGINT");

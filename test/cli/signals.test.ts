@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ending, startProgram } from "./support/program.ts";
+import { ending, startBerth } from "./support/program.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -18,7 +18,7 @@ describe.each([
   ["SIGTERM", 143],
 ] as const)("%s", (signal, code) => {
   test("ends a push that reads its archive, and removes what it had of it", async () => {
-    const child = startProgram("main.ts", ["push", "-", "127.0.0.1:1/app:1"], {
+    const child = startBerth(["push", "-", "127.0.0.1:1/app:1"], {
       env: { TMPDIR: folder, DOCKER_CONFIG: folder },
     });
     child.stdin?.write("the beginning of an archive");

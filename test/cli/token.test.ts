@@ -1,7 +1,7 @@
-/** `npm run token`, against a registry that answers as it is told. */
+/** `berth token`, against a registry that answers as it is told. */
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Ending, runScript } from "./support/program.ts";
+import { type Ending, runBerth } from "./support/program.ts";
 import { json, ScriptedServer } from "./support/scripted-server.ts";
 
 const SECRET = "berth_not-a-real-one";
@@ -19,7 +19,7 @@ afterEach(() => registry.close());
 
 function token(...args: string[]): Promise<Ending> {
   const login = ["--registry", registry.origin, "--username", "alice", "--password-stdin"];
-  return runScript("token.ts", [...args, ...login], { input: "a password" });
+  return runBerth(["token", ...args, ...login], { input: "a password" });
 }
 
 const asked = () =>
@@ -70,7 +70,7 @@ describe("create", () => {
     expect([code, stdout, stderr]).toEqual([
       1,
       "",
-      `token: ${registry.host} answered 403 DENIED: ${errors[0]?.message}.\n`,
+      `berth: ${registry.host} answered 403 DENIED: ${errors[0]?.message}.\n`,
     ]);
   });
 });

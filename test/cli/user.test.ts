@@ -1,11 +1,11 @@
-/** `npm run user`, with the real wrangler: on local state, and on a stand-in for Cloudflare's API. */
+/** `berth user`, with the real wrangler: on local state, and on a stand-in for Cloudflare's API. */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Cloudflare } from "./support/cloudflare.ts";
-import { type Ending, runScript } from "./support/program.ts";
+import { type Ending, runBerth } from "./support/program.ts";
 
 const LIMITED = JSON.stringify({
   hash: "$2y$05$abcdefghijklmnopqrstuuVZxC3HnFwkQ1cQyTn0u9dEkT2m3V8Ge",
@@ -27,13 +27,13 @@ describe("a user of the deployed registry", () => {
   });
   afterEach(() => cloudflare.close());
   const user = (args: string[], input = ""): Promise<Ending> =>
-    runScript("user.ts", [...args, "--remote"], { input, env: cloudflare.env });
+    runBerth(["user", ...args, "--remote"], { input, env: cloudflare.env });
 
   test("is found by its key, while KV's list does not tell of it yet", async () => {
     cloudflare.values.set("bob", LIMITED);
     expect(await user(["add", "bob"], "a password")).toMatchObject({
       code: 2,
-      stderr: "user: bob exists: use passwd or grant.\n",
+      stderr: "berth: bob exists: use passwd or grant.\n",
     });
     expect((await user(["grant", "bob", "--repositories", "other/*", "--actions", "pull"])).code).toBe(0);
     expect(cloudflare.log.filter((line) => line.endsWith("/keys"))).toEqual([]);
@@ -43,7 +43,7 @@ describe("a user of the deployed registry", () => {
   test("that is not there is said to be unknown", async () => {
     expect(await user(["passwd", "bob"], "a password")).toMatchObject({
       code: 2,
-      stderr: "user: There is no user bob.\n",
+      stderr: "berth: There is no user bob.\n",
     });
   });
 
@@ -98,7 +98,7 @@ describe("a user of the deployed registry", () => {
     const { code, stderr } = await user(["add", "bob"], "a password");
     expect([code, stderr]).toEqual([
       1,
-      expect.stringMatching(/^user: wrangler kv key get failed: .* - 500: /),
+      expect.stringMatching(/^berth: wrangler kv key get failed: .* - 500: /),
     ]);
     expect(cloudflare.values.get("bob")).toBe(LIMITED);
   });
@@ -112,7 +112,7 @@ describe("a change of the deployed registry's users", () => {
   });
   afterEach(() => cloudflare.close());
   const user = (args: string[], input = ""): Promise<Ending> =>
-    runScript("user.ts", [...args, "--remote"], { input, env: cloudflare.env });
+    runBerth(["user", ...args, "--remote"], { input, env: cloudflare.env });
 
   function events(): Record<string, unknown>[] {
     const rows = cloudflare.database?.prepare("SELECT * FROM audit_events ORDER BY at, id").all() ?? [];
@@ -168,7 +168,7 @@ describe("a change of the deployed registry's users", () => {
     const { code, stderr } = await user(["remove", "bob"]);
     expect([code, stderr]).toEqual([
       1,
-      expect.stringMatching(/^user: The audit trail cannot be written, so nothing is changed: /),
+      expect.stringMatching(/^berth: The audit trail cannot be written, so nothing is changed: /),
     ]);
     expect([cloudflare.values.has("bob"), cloudflare.values.has("revoked/bob")]).toEqual([true, false]);
   });
@@ -229,11 +229,11 @@ describe("a change of the deployed registry's users", () => {
 describe("a user of npm start", () => {
   test("is added once, and is unknown before and after", async () => {
     const user = (args: string[], input = ""): Promise<Ending> =>
-      runScript("user.ts", args, { input, env: { BERTH_STATE: folder } });
-    expect((await user(["passwd", "bob"], "a password")).stderr).toBe("user: There is no user bob.\n");
+      runBerth(["user", ...args], { input, env: { BERTH_STATE: folder } });
+    expect((await user(["passwd", "bob"], "a password")).stderr).toBe("berth: There is no user bob.\n");
     expect((await user(["add", "bob"], "a password")).code).toBe(0);
-    expect((await user(["add", "bob"], "a password")).stderr).toMatch(/^user: bob exists/);
+    expect((await user(["add", "bob"], "a password")).stderr).toMatch(/^berth: bob exists/);
     expect((await user(["remove", "bob"])).code).toBe(0);
-    expect((await user(["remove", "bob"])).stderr).toBe("user: There is no user bob.\n");
+    expect((await user(["remove", "bob"])).stderr).toBe("berth: There is no user bob.\n");
   });
 });

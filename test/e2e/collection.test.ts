@@ -25,7 +25,7 @@ afterAll(async () => {
   await registry.service.stop();
 });
 
-/** `npm run gc`, with the credentials that docker would have. */
+/** `berth gc`, with the credentials that docker would have. */
 function gc(...options: string[]): Promise<string> {
   return runAgainst(registry.host, "gc", ...options);
 }
@@ -99,10 +99,10 @@ it("nobody but an administrator may call it", async () => {
       env: { DOCKER_CONFIG: join(workspace, "nobody") },
     },
   );
-  expect([code, stderr.split("\n").filter((line) => line.startsWith("gc:"))]).toEqual([
+  expect([code, stderr.split("\n").filter((line) => line.startsWith("berth:"))]).toEqual([
     1,
     [
-      `gc: ${registry.host} wants credentials: run docker login ${registry.host}, or use --username and --password-stdin.`,
+      `berth: ${registry.host} wants credentials: run docker login ${registry.host}, or use --username and --password-stdin.`,
     ],
   ]);
 });

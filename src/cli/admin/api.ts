@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import type { Command } from "commander";
-import { badInput, Failure } from "../failure.ts";
+import { Failure } from "../failure.ts";
 import { type Agents, createAgents, destroyAgents } from "../http/agents.ts";
 import { complaint } from "../http/complaint.ts";
 import { type Answer, ask, ConnectionFailure } from "../http/exchange.ts";
@@ -10,6 +10,7 @@ import { assertPrivate } from "../http/plain-http.ts";
 import { isPassing, Patience } from "../http/retry.ts";
 import { basic } from "../login/credentials.ts";
 import { type LoginOptions, readCredentials, withLogin } from "../login/options.ts";
+import { parseRegistry } from "../registry-address.ts";
 
 export interface AdminOptions extends LoginOptions {
   registry: string;
@@ -27,10 +28,10 @@ export interface Call {
 
 /** Adds the options that {@link AdminApi.open} reads. */
 export function withRegistry(command: Command): Command {
-  const local = `http://127.0.0.1:${process.env.PORT ?? 5000}`;
+  const local = `127.0.0.1:${process.env.PORT ?? 5000}`;
   return withLogin(
     command
-      .option("--registry <url>", "which registry", local)
+      .option("--registry <host>", "which registry", local)
       .option("--insecure", "speak plain HTTP to a registry on another machine"),
   );
 }
@@ -137,13 +138,4 @@ export async function withApi(
   } finally {
     api.close();
   }
-}
-
-/** @throws Failure */
-function parseRegistry(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url?.protocol === "https:" || url?.protocol === "http:") return url;
-  throw badInput(
-    `${JSON.stringify(text)} is not a registry's address: write it like https://registry.example.com.`,
-  );
 }

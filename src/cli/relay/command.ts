@@ -11,7 +11,7 @@ import { onSignals } from "../signals.ts";
 import { parseSize } from "../size.ts";
 import { DEFAULT_CHUNK, DEFAULT_MAX_BODY } from "../upload/chunk-plan.ts";
 import { createRelay } from "./server.ts";
-import { assertRegistry, parseUpstream } from "./upstream.ts";
+import { assertRegistry, openUpstream } from "./upstream.ts";
 
 const HELP = `
 Layers larger than the edge in front of the registry lets through (100 MB on
@@ -43,7 +43,7 @@ export function relayCommand(): Command {
   return new Command("relay")
     .summary("let any client push layers larger than the edge lets through")
     .description("Speaks the registry API on this machine and cuts uploads into chunks that get through.")
-    .argument("<registry>", "the registry's address, such as https://registry.example.com")
+    .argument("<registry>", "the registry's address, such as registry.example.com")
     .option("--listen <address>", "where to listen: a port, or host:port", "127.0.0.1:5001")
     .option("--insecure", "speak plain HTTP to a registry on another machine")
     .option("--chunk <size>", "how large a chunk to send", DEFAULT_CHUNK)
@@ -53,7 +53,7 @@ export function relayCommand(): Command {
 }
 
 async function run(registry: string, options: Options): Promise<void> {
-  const upstream = parseUpstream(registry);
+  const upstream = openUpstream(registry);
   assertPrivate(upstream.origin, options.insecure);
   const { host, port } = parseListen(options.listen);
   const chunk = parseSize(options.chunk);

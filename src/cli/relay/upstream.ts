@@ -1,10 +1,11 @@
 /** The registry behind the relay. */
 
-import { badInput, Failure } from "../failure.ts";
+import { Failure } from "../failure.ts";
 import { type Agents, createAgents } from "../http/agents.ts";
 import { ask, ConnectionFailure } from "../http/exchange.ts";
 import { isFromRegistry } from "../http/registry-check.ts";
 import { isPassing } from "../http/retry.ts";
+import { parseRegistry } from "../registry-address.ts";
 import { type ChunkLimits, NO_LIMITS } from "../upload/session.ts";
 
 export interface Upstream {
@@ -19,24 +20,10 @@ export interface Upstream {
   wholeBodies: Set<string>;
 }
 
-/**
- * @param text like https://registry.example.com
- * @throws Failure
- */
-export function parseUpstream(text: string): Upstream {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
-    throw badInput(
-      `${JSON.stringify(text)} is not a registry's address: write it like https://registry.example.com.`,
-    );
-  }
-  if (url.username !== "" || url.password !== "") {
-    throw badInput("The address must not hold credentials: docker login at the relay passes them on.");
-  }
-  if (url.pathname !== "/" || url.search !== "") {
-    throw badInput(`A registry has no path of its own: write ${url.origin}.`);
-  }
-  return { origin: url, agents: createAgents(), limits: NO_LIMITS, wholeBodies: new Set() };
+/** @throws Failure */
+export function openUpstream(registry: string): Upstream {
+  const origin = parseRegistry(registry);
+  return { origin, agents: createAgents(), limits: NO_LIMITS, wholeBodies: new Set() };
 }
 
 /** The same path and query at upstream, whatever they contain. */

@@ -1,4 +1,4 @@
-/** Runs a program of src/cli as its user does, to its end. */
+/** Runs `berth` as its user does, to its end. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { resolve } from "node:path";
@@ -18,10 +18,11 @@ export interface Surroundings {
   env?: Record<string, string>;
 }
 
-/** @param script like "gc.ts" */
-export function startProgram(script: string, args: string[], { env }: Surroundings = {}): ChildProcess {
-  const path = resolve(import.meta.dirname, "../../../src/cli", script);
-  return spawn(process.execPath, [path, ...args], { env: { ...process.env, ...env } });
+const MAIN = resolve(import.meta.dirname, "../../../src/cli/main.ts");
+
+/** @param args like ["gc", "--dry-run"] */
+export function startBerth(args: string[], { env }: Surroundings = {}): ChildProcess {
+  return spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env } });
 }
 
 /** What a program says, and how it ends. */
@@ -31,8 +32,8 @@ export async function ending(child: ChildProcess): Promise<Ending> {
   return { code, stdout, stderr };
 }
 
-export function runScript(script: string, args: string[], around: Surroundings = {}): Promise<Ending> {
-  const child = startProgram(script, args, around);
+export function runBerth(args: string[], around: Surroundings = {}): Promise<Ending> {
+  const child = startBerth(args, around);
   child.stdin?.on("error", () => {});
   child.stdin?.end(around.input ?? "");
   return ending(child);
