@@ -1,4 +1,7 @@
-/** The Hono app: the order of middleware, the mounts, and the one place where errors become responses. */
+/**
+ * What answers: below /v2 the registry, elsewhere pages for people. Of the registry the order of middleware, the
+ * mounts, and the one place where errors become responses.
+ */
 
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
@@ -27,44 +30,46 @@ import { uploadStart } from "./routes/upload-start.ts";
 import { uploads } from "./routes/uploads.ts";
 import { DatabaseFull } from "./storage/database.ts";
 import { Unavailable } from "./storage/retry.ts";
+import { web } from "./web/web.ts";
 
-export const app = new Hono<RegistryEnv>();
+/** Below /v2. */
+export const registry = new Hono<RegistryEnv>();
 
-app.use(requestLog);
+registry.use(requestLog);
 
-app.use(drained);
+registry.use(drained);
 
 // What every answer carries, refusals too.
-app.use(async (c, next) => {
+registry.use(async (c, next) => {
   await next();
   c.header("Docker-Distribution-Api-Version", "registry/2.0");
   for (const [name, value] of Object.entries(closedToBrowsers(new URL(c.req.url)))) c.header(name, value);
 });
 
-app.use(async (c, next) => {
+registry.use(async (c, next) => {
   c.set("settings", readSettings(c.env));
   await next();
 });
 
 // Before credentials are read.
-app.use(async (c, next) => {
+registry.use(async (c, next) => {
   const url = new URL(c.req.url);
   requireTls(url, c.get("settings").allowHttp);
   refuseOtherSites(c.req.method, url, c.req.raw.headers);
   await next();
 });
 
-app.use(requireMigrated);
+registry.use(requireMigrated);
 
 // Who is calling. What they may do is for each handler to ask: it knows the repository and the action.
-app.use(async (c, next) => {
+registry.use(async (c, next) => {
   c.set("access", await authenticate(callerOf(c), Date.now()));
   await next();
 });
 
-app.use(
+registry.use(
   methodNotAllowed({
-    app,
+    app: registry,
     onMethodNotAllowed: (c, methods) => {
       const message = `${c.req.method} is not supported here: use one of ${methods.join(", ")}`;
       return respond(
@@ -75,26 +80,26 @@ app.use(
   }),
 );
 
-app.route("/", base);
-app.route("/", blobs);
-app.route("/", uploadStart);
-app.route("/", uploads);
-app.route("/", manifests);
-app.route("/", tags);
-app.route("/", referrers);
-app.route("/", collection);
-app.route("/", scrub);
-app.route("/", token);
-app.route("/", tokens);
-app.route("/", audit);
-app.route("/", policies);
-app.route("/", quotas);
+registry.route("/", base);
+registry.route("/", blobs);
+registry.route("/", uploadStart);
+registry.route("/", uploads);
+registry.route("/", manifests);
+registry.route("/", tags);
+registry.route("/", referrers);
+registry.route("/", collection);
+registry.route("/", scrub);
+registry.route("/", token);
+registry.route("/", tokens);
+registry.route("/", audit);
+registry.route("/", policies);
+registry.route("/", quotas);
 
-app.notFound((c) =>
+registry.notFound((c) =>
   respond(c, new RegistryError("UNSUPPORTED", "there is no such endpoint", { status: 404 })),
 );
 
-app.onError((error, c) => {
+registry.onError((error, c) => {
   if (error instanceof RegistryError) return respond(c, error);
   if (error instanceof Unavailable) {
     log("not-available", { method: c.req.method, path: c.req.path, error }, "warn");
@@ -111,3 +116,12 @@ app.onError((error, c) => {
 function respond(c: Context, error: RegistryError): Response {
   return c.json({ errors: error.entries }, error.status as 400, error.headers);
 }
+
+/** Clients and browsers see nothing of one another: headers, errors and cookies are each's own. */
+export const app = {
+  fetch(request: Request, env: Env, ctx: ExecutionContext): Response | Promise<Response> {
+    const { pathname } = new URL(request.url);
+    const answering = pathname === "/v2" || pathname.startsWith("/v2/") ? registry : web;
+    return answering.fetch(request, env, ctx);
+  },
+};

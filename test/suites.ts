@@ -5,7 +5,7 @@ export const SUITES = {
   /** In workerd, on nothing: they need no registry to be set up before each test. */
   pure: ["architecture.test.ts", "oci/"],
   /** In workerd, against the Worker on its bindings, which are empty before each test. */
-  worker: ["api/", "audit/", "auth/", "faults/", "gc/", "storage/"],
+  worker: ["api/", "audit/", "auth/", "faults/", "gc/", "storage/", "web/"],
   /** In Node: programs for the user's machine. */
   cli: ["cli/"],
   /** In Node: real clients against `npm start`. */

@@ -115,7 +115,7 @@ async function acceptToken(caller: Caller, token: string, now: number): Promise<
 }
 
 /** What the one whom a token was given to may do by now; null when that is nothing any more. */
-async function subjectsAccess(
+export async function subjectsAccess(
   caller: Caller,
   { subject, expiresAt }: TokenClaims,
   now: number,

@@ -34,6 +34,9 @@ export interface TokenClaims {
 
 type Payload = Omit<TokenClaims, "expiresAt"> & { exp: number };
 
+/** What a token is for: clients of the registry send it, or a browser does as its session. Neither passes for the other. */
+export type Use = "registry" | "pages";
+
 /** Locations do not agree to the second on what time it is. Seconds. */
 const CLOCK_SKEW = 60;
 
@@ -46,30 +49,45 @@ interface Keys {
 let keys: (Keys & { at: number }) | null = null;
 
 /** @param now milliseconds since the epoch */
-export async function issueToken(env: Env, claims: TokenClaims, now: number): Promise<string> {
+export async function issueToken(
+  env: Env,
+  claims: TokenClaims,
+  now: number,
+  use: Use = "registry",
+): Promise<string> {
   const { identity, secrets } = await readKeys(env, now);
   const [newest] = secrets;
   if (newest === undefined) throw new Error("there is no key to sign tokens with");
   const { subject, carried, expiresAt } = claims;
   const begin = Math.floor(now / 1000) - CLOCK_SKEW;
   const times = { iat: begin, nbf: begin, exp: Math.floor(expiresAt / 1000) };
-  return sign({ iss: identity, aud: identity, ...times, subject, carried }, newest, "HS256");
+  return sign({ iss: identity, aud: audienceOf(identity, use), ...times, subject, carried }, newest, "HS256");
 }
 
-/** What a token says; null when it is forged, expired, or of another registry. */
-export async function readToken(env: Env, token: string, now: number): Promise<TokenClaims | null> {
-  const claims = await verifyWith(await readKeys(env, now), token);
+/** What a token says; null when it is forged, expired, of another registry, or for another use. */
+export async function readToken(
+  env: Env,
+  token: string,
+  now: number,
+  use: Use = "registry",
+): Promise<TokenClaims | null> {
+  const claims = await verifyWith(await readKeys(env, now), token, use);
   if (claims !== null) return claims;
   // Another isolate may sign with a key that has been added since. Not asked of D1 for every forgery.
   if (keys === null || now - keys.at < KEYS_REFRESHED) return null;
   keys = null;
-  return verifyWith(await readKeys(env, now), token);
+  return verifyWith(await readKeys(env, now), token, use);
 }
 
-async function verifyWith({ identity, secrets }: Keys, token: string): Promise<TokenClaims | null> {
+function audienceOf(identity: string, use: Use): string {
+  return use === "registry" ? identity : `${identity}/${use}`;
+}
+
+async function verifyWith({ identity, secrets }: Keys, token: string, use: Use): Promise<TokenClaims | null> {
+  const aud = audienceOf(identity, use);
   for (const secret of secrets) {
     try {
-      const payload = await verify(token, secret, { alg: "HS256", iss: identity, aud: identity });
+      const payload = await verify(token, secret, { alg: "HS256", iss: identity, aud });
       // Signed by this registry: it has the form that it was given.
       const { subject, carried, exp } = payload as unknown as Payload;
       return { subject, carried, expiresAt: exp * 1000 };

@@ -2,7 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, inject, test } from "vitest";
-import { app } from "../../src/app.ts";
+import { registry } from "../../src/app.ts";
 import { digestOfManifest, imageOf, pushImage } from "../support/images.ts";
 import { request, sha256, startUpload } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
@@ -181,7 +181,7 @@ describe("every route of the app", () => {
     "DELETE /v2/_berth/tokens": 204,
     "DELETE /v2/_berth/tokens/:token": 404,
   };
-  const routes = app.routes.filter(
+  const routes = registry.routes.filter(
     ({ method, path }) => method !== "ALL" && !OPEN.includes(`${method} ${path}`),
   );
   const unique = [...new Map(routes.map((route) => [`${route.method} ${route.path}`, route])).values()];

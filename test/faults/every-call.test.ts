@@ -195,6 +195,8 @@ function note(calls: Call[]): void {
 const ELSEWHERE: RegExp[] = [
   /^scrub\//,
   /^catalog-cursor\.ts/,
+  // Only read, for pages: test/web.
+  /^browse\//,
   // Only read, or behind the answer: test/audit.
   /^audit-log\.ts/,
   /^audit\.ts .* 'log-in'/,

@@ -1,0 +1,64 @@
+/** Ways on and back. */
+
+import type { Child } from "hono/jsx";
+import type { View } from "../context.ts";
+
+/** The page of a repository, or what else there is of it: "tags/latest" and the like. */
+export function repositoryPath(name: string, rest = ""): string {
+  return `/r/${name}${rest === "" ? "" : `/-/${rest}`}`;
+}
+
+/** The folders above a repository, and itself. */
+export function Crumbs({ view, name, children }: { view: View; name: string; children?: Child }) {
+  const parts = name.split("/").filter((part) => part !== "");
+  const isFolder = name.endsWith("/") || name === "";
+  const folders = isFolder ? parts : parts.slice(0, -1);
+  return (
+    <nav class="crumbs" aria-label={view.texts.crumbs}>
+      <ul>
+        <li>
+          <a href="/">{view.texts.places.repositories}</a>
+        </li>
+        {folders.map((part, index) => (
+          <li>
+            <a href={folderPath(`${folders.slice(0, index + 1).join("/")}/`)}>{`${part}/`}</a>
+          </li>
+        ))}
+        {isFolder ? null : (
+          <li>
+            <a href={repositoryPath(name)}>{parts.at(-1)}</a>
+          </li>
+        )}
+        {children}
+      </ul>
+    </nav>
+  );
+}
+
+/** @param folder with the slash at its end; "" for all */
+export function folderPath(folder: string): string {
+  return folder === "" ? "/" : `/?${new URLSearchParams({ path: folder })}`;
+}
+
+/** The next page of a list, and its first. @param next null where there is none */
+export function Pages({ view, first, next }: { view: View; first: string | null; next: string | null }) {
+  if (first === null && next === null) return null;
+  return (
+    <nav class="pages" aria-label={view.texts.pages}>
+      <ul>
+        {first === null ? null : (
+          <li>
+            <a href={first}>{view.texts.firstPage}</a>
+          </li>
+        )}
+        {next === null ? null : (
+          <li>
+            <a href={next} rel="next">
+              {view.texts.nextPage}
+            </a>
+          </li>
+        )}
+      </ul>
+    </nav>
+  );
+}

@@ -1,0 +1,90 @@
+/** Pages for people: the order of middleware, the mounts, and the one place where errors become pages. */
+
+import { Hono } from "hono";
+import { requireTls } from "../auth/transport.ts";
+import { readSettings } from "../config.ts";
+import { log } from "../log.ts";
+import { RegistryError } from "../oci/errors.ts";
+import { drained } from "../routes/drained.ts";
+import { limitedBody } from "../routes/limited-body.ts";
+import { requestLog } from "../routes/request-log.ts";
+import { databaseFull, requireMigrated, unavailable } from "../routes/unavailable.ts";
+import { DatabaseFull } from "../storage/database.ts";
+import { Unavailable } from "../storage/retry.ts";
+import { assets } from "./assets.ts";
+import type { Context, WebEnv } from "./context.ts";
+import { NOT_KEPT, pageHeaders } from "./headers.ts";
+import { chooseLanguage, textsOf } from "./language.ts";
+import { errorPage } from "./pages/error.tsx";
+import { repositories } from "./pages/repositories.tsx";
+import { signIn } from "./pages/sign-in.tsx";
+import { readSession } from "./session.ts";
+
+/** Of a form. Bytes. */
+const MAX_FORM = 64 * 1024;
+
+export const web = new Hono<WebEnv>();
+
+web.use(requestLog);
+
+web.use(drained);
+
+// What every answer carries, refusals too.
+web.use(async (c, next) => {
+  const language = chooseLanguage(c.req.header("Accept-Language"));
+  c.set("language", language);
+  c.set("texts", textsOf(language));
+  await next();
+  for (const [name, value] of Object.entries(pageHeaders(new URL(c.req.url)))) c.header(name, value);
+  if (!c.res.headers.has("Cache-Control")) c.header("Cache-Control", NOT_KEPT);
+});
+
+web.use(async (c, next) => {
+  c.set("settings", readSettings(c.env));
+  // Before a cookie is read.
+  requireTls(new URL(c.req.url), c.get("settings").allowHttp);
+  await next();
+});
+
+web.route("/", assets);
+
+web.use((c, next) => requireMigrated(c as never, next));
+
+web.use(readSession);
+
+web.use(
+  limitedBody(MAX_FORM, () => new RegistryError("UNSUPPORTED", "the form is too large", { status: 413 })),
+);
+
+web.route("/", signIn);
+web.route("/", repositories);
+
+web.notFound((c) =>
+  answer(c, new RegistryError("NAME_UNKNOWN", "there is no such page, or nothing that you may see")),
+);
+
+web.onError((error, c) => {
+  if (error instanceof RegistryError) return answer(c, error);
+  if (error instanceof Unavailable) {
+    log("not-available", { method: c.req.method, path: c.req.path, error }, "warn");
+    return answer(c, unavailable());
+  }
+  if (error instanceof DatabaseFull) {
+    log("database-full", { method: c.req.method, path: c.req.path, error }, "error");
+    return answer(c, databaseFull());
+  }
+  log("unexpected-error", { method: c.req.method, path: c.req.path, error }, "error");
+  return errorPage(c, 500, "internal error; it has been logged");
+});
+
+/** Whoever is not signed in is asked to, and comes back; others are told. */
+function answer(c: Context, error: RegistryError): Response | Promise<Response> {
+  const retry = error.headers["Retry-After"];
+  if (retry !== undefined) c.header("Retry-After", retry);
+  if (error.status === 401) {
+    const { pathname, search } = new URL(c.req.url);
+    const to = c.req.method === "GET" ? pathname + search : "/";
+    return c.redirect(`/sign-in?${new URLSearchParams({ to })}`, 303);
+  }
+  return errorPage(c, error.status, error.message);
+}
