@@ -15,8 +15,11 @@ import { assets } from "./assets.ts";
 import type { Context, WebEnv } from "./context.ts";
 import { NOT_KEPT, pageHeaders } from "./headers.ts";
 import { chooseLanguage, textsOf } from "./language.ts";
+import { compare } from "./pages/compare.tsx";
 import { errorPage } from "./pages/error.tsx";
+import { image } from "./pages/image.tsx";
 import { repositories } from "./pages/repositories.tsx";
+import { repository } from "./pages/repository.tsx";
 import { signIn } from "./pages/sign-in.tsx";
 import { readSession } from "./session.ts";
 
@@ -58,6 +61,9 @@ web.use(
 
 web.route("/", signIn);
 web.route("/", repositories);
+web.route("/", image);
+web.route("/", compare);
+web.route("/", repository);
 
 web.notFound((c) =>
   answer(c, new RegistryError("NAME_UNKNOWN", "there is no such page, or nothing that you may see")),

@@ -117,7 +117,7 @@ describe("languages", () => {
 });
 
 /** Keys of texts that are the same in every language. */
-const SAME = ["name", "tags"];
+const SAME = ["manifest", "name", "tags"];
 
 describe("errors", () => {
   test("are pages that say what is wrong", async () => {

@@ -29,8 +29,16 @@ interface SummaryRow {
   pushed: string | null;
 }
 
-/** Of those that there are, in the order of their names. @param names a page of them */
-export async function summarize(db: Database, names: RepositoryName[]): Promise<Summary[]> {
+/**
+ * Of those that there are, in the order of their names.
+ * @param names a page of them
+ * @param maxBlobs of each, how many blobs are weighed
+ */
+export async function summarize(
+  db: Database,
+  names: RepositoryName[],
+  maxBlobs = MAX_BLOBS,
+): Promise<Summary[]> {
   if (names.length === 0) return [];
   const rows = await db
     .prepare(
@@ -47,12 +55,12 @@ export async function summarize(db: Database, names: RepositoryName[]): Promise<
             ORDER BY at DESC, id DESC LIMIT ?4) AS listed WHERE action = 'push-manifest' LIMIT 1) AS pushed
        FROM json_each(?1) JOIN repositories ON repositories.name = value ORDER BY repositories.name`,
     )
-    .bind(JSON.stringify(names), MAX_TAGS + 1, MAX_BLOBS + 1, MAX_EVENTS)
+    .bind(JSON.stringify(names), MAX_TAGS + 1, maxBlobs + 1, MAX_EVENTS)
     .all<SummaryRow>();
-  return rows.map(summaryOf);
+  return rows.map((row) => summaryOf(row, maxBlobs));
 }
 
-function summaryOf({ name, tags, blobs, pushed }: SummaryRow): Summary {
+function summaryOf({ name, tags, blobs, pushed }: SummaryRow, maxBlobs: number): Summary {
   const [tagCount, tagged] = JSON.parse(tags) as [number, number | null];
   const [blobCount, all, shared] = JSON.parse(blobs) as [number, number, number];
   const [at, by] = (pushed === null ? [null, null] : JSON.parse(pushed)) as [number | null, string | null];
@@ -61,7 +69,7 @@ function summaryOf({ name, tags, blobs, pushed }: SummaryRow): Summary {
   return {
     name,
     tags: { count: Math.min(tagCount, MAX_TAGS), more: tagCount > MAX_TAGS },
-    bytes: { all, shared, more: blobCount > MAX_BLOBS },
+    bytes: { all, shared, more: blobCount > maxBlobs },
     pushed: at === null ? last : { at, by },
   };
 }

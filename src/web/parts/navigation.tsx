@@ -3,9 +3,17 @@
 import type { Child } from "hono/jsx";
 import type { View } from "../context.ts";
 
-/** The page of a repository, or what else there is of it: "tags/latest" and the like. */
-export function repositoryPath(name: string, rest = ""): string {
-  return `/r/${name}${rest === "" ? "" : `/-/${rest}`}`;
+/** The page of a repository. */
+export function repositoryPath(name: string): string {
+  return `/r/${name}`;
+}
+
+/** What there is of a repository besides: each kind of page has a path of its own, as names hold slashes. */
+export type Place = "image" | "raw" | "compare" | "delete" | "delete-repository" | "retag";
+
+/** @param reference a tag or digest, where the page is of one */
+export function placePath(place: Place, name: string, reference?: string): string {
+  return `/${place}/${name}${reference === undefined ? "" : `/${reference}`}`;
 }
 
 /** The folders above a repository, and itself. */

@@ -1,0 +1,36 @@
+/** What every page of a repository asks first. */
+
+import type { Action } from "../auth/user-entry.ts";
+import { RegistryError } from "../oci/errors.ts";
+import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
+import type { Context } from "./context.ts";
+
+/**
+ * The repository that the request names, once the caller may do `action` there.
+ * @throws RegistryError NAME_INVALID, UNAUTHORIZED for a visitor, or DENIED; never saying whether it exists
+ */
+export function authorize(c: Context, action: Action): RepositoryName {
+  const name = parseRepositoryName(c.req.param("name") ?? "");
+  const access = c.get("access");
+  if (access.may(action, name)) return name;
+  if (access.who === null) throw new RegistryError("UNAUTHORIZED", `sign in to ${action} here`);
+  throw new RegistryError("DENIED", `${access.who} has no right to ${action} here`);
+}
+
+/** @throws RegistryError UNAUTHORIZED for a visitor, or DENIED */
+export function requireAdmin(c: Context): void {
+  const { who, admin } = c.get("access");
+  if (admin) return;
+  if (who === null) throw new RegistryError("UNAUTHORIZED", "sign in as an administrator");
+  throw new RegistryError("DENIED", `${who} is no administrator`);
+}
+
+/** Whether the caller may delete here, and anybody may at all. */
+export function mayDelete(c: Context, name: RepositoryName): boolean {
+  return c.get("settings").allowDelete && c.get("access").may("delete", name);
+}
+
+/** A repository, or a part of one, that is not there. */
+export function notThere(): RegistryError {
+  return new RegistryError("NAME_UNKNOWN", "there is no such page, or nothing that you may see");
+}
