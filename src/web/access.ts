@@ -25,6 +25,11 @@ export function requireAdmin(c: Context): void {
   throw new RegistryError("DENIED", `${who} is no administrator`);
 }
 
+/** @throws RegistryError UNSUPPORTED where a setting switches deletion off */
+export function requireDeletion(c: Context): void {
+  if (!c.get("settings").allowDelete) throw new RegistryError("UNSUPPORTED", "deletion is switched off here");
+}
+
 /** Whether the caller may delete here, and anybody may at all. */
 export function mayDelete(c: Context, name: RepositoryName): boolean {
   return c.get("settings").allowDelete && c.get("access").may("delete", name);

@@ -15,11 +15,15 @@ import { assets } from "./assets.ts";
 import type { Context, WebEnv } from "./context.ts";
 import { NOT_KEPT, pageHeaders } from "./headers.ts";
 import { chooseLanguage, textsOf } from "./language.ts";
+import { collection } from "./pages/collection.tsx";
 import { compare } from "./pages/compare.tsx";
+import { deletion } from "./pages/delete.tsx";
+import { repositoryDeletion } from "./pages/delete-repository.tsx";
 import { errorPage } from "./pages/error.tsx";
 import { image } from "./pages/image.tsx";
 import { repositories } from "./pages/repositories.tsx";
 import { repository } from "./pages/repository.tsx";
+import { retag } from "./pages/retag.tsx";
 import { signIn } from "./pages/sign-in.tsx";
 import { readSession } from "./session.ts";
 
@@ -63,6 +67,10 @@ web.route("/", signIn);
 web.route("/", repositories);
 web.route("/", image);
 web.route("/", compare);
+web.route("/", deletion);
+web.route("/", repositoryDeletion);
+web.route("/", retag);
+web.route("/", collection);
 web.route("/", repository);
 
 web.notFound((c) =>

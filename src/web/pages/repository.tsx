@@ -17,7 +17,7 @@ import { authorize, mayDelete, notThere } from "../access.ts";
 import type { Context, View, WebEnv } from "../context.ts";
 import { cosignTags, type Mark, marksOf } from "../marks.ts";
 import { readManifest } from "../oci-json.ts";
-import { Crumbs, Pages, repositoryPath } from "../parts/navigation.tsx";
+import { Crumbs, Pages, placePath, repositoryPath } from "../parts/navigation.tsx";
 import { PullCommands } from "../parts/pull.tsx";
 import { TagTable } from "../parts/tag-table.tsx";
 import { Bytes } from "../parts/values.tsx";
@@ -169,6 +169,11 @@ function Repository(props: Props) {
       {newest === undefined ? null : (
         <PullCommands view={view} name={name} tag={newest.name} digest={newest.digest} />
       )}
+      {deletable ? (
+        <p>
+          <a href={placePath("delete-repository", name)}>{texts.deleteRepository}</a>
+        </p>
+      ) : null}
     </>
   );
 }

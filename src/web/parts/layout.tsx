@@ -6,7 +6,10 @@ import type { View } from "../context.ts";
 import { FormToken } from "./forms.tsx";
 
 /** What the navigation leads to. Another page is one more line. */
-const PLACES = [{ path: "/", text: "repositories", forAdmins: false }] as const;
+const PLACES = [
+  { path: "/", text: "repositories", forAdmins: false },
+  { path: "/collection", text: "collection", forAdmins: true },
+] as const;
 
 interface LayoutProps {
   view: View;

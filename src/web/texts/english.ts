@@ -11,6 +11,7 @@ export const english = {
   footer: (host: string) => `Berth, the registry at ${host}`,
   places: {
     repositories: "Repositories",
+    collection: "Collection",
   },
   errors: {
     400: "That request makes no sense here",
@@ -130,6 +131,45 @@ export const english = {
   same: "the same",
   added: "only in the second",
   removed: "only in the first",
+
+  // Tidying up
+  deleteHeading: (what: string) => `Delete ${what}?`,
+  onlyTheTag: "The tag alone",
+  onlyTheTagMeans: "The image stays, and can still be pulled by its digest and its other tags.",
+  theImage: "The image",
+  noOtherTags: "It has no other tag.",
+  withTags: (tags: string) => `All its tags go with it: ${tags}.`,
+  leavesReferrers: (count: number) =>
+    `${count} signatures, SBOMs or other things that refer to it stay behind.`,
+  willBeFree: "What will be free:",
+  freedLater: "Bytes go with a later collection, after the grace period.",
+  deleteRepository: "Delete this repository",
+  deleteRepositoryMeans: "All tags and images in it go. This cannot be taken back here.",
+  typeName: (name: string) => `Type ${name} to confirm`,
+  typedWrong: "That is another name. Nothing was deleted.",
+  deletedSoFar: (count: number) => `${count} images are deleted, and there are more.`,
+  goOn: "Go on",
+  newTag: "New tag",
+  newTagMeans: "If there is such a tag already, it moves to this image.",
+  collectionMeans: "What nothing needs any more is deleted several times a day, by itself.",
+  dryRun: "What would it take now?",
+  runNow: "Collect now",
+  wouldTake: "A collection would take now",
+  lastRuns: "Last runs",
+  noRuns: "There was none yet.",
+  started: "Started",
+  outcome: "Outcome",
+  outcomes: { complete: "complete", stopped: "goes on in the next run", failed: "failed" },
+  taken: "Taken",
+  takenKinds: {
+    manifests: "manifests",
+    links: "links to blobs",
+    blobs: "blobs",
+    orphans: "objects without a row",
+    repositories: "empty repositories",
+  },
+  objectsDeleted: "Objects deleted",
+  waiting: "Waiting to be deleted",
 };
 
 /** What another language has to say. */
