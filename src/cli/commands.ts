@@ -18,6 +18,9 @@ export const COMMANDS: readonly Entry[] = [
   entry("relay", "let any client push layers larger than the edge lets through", async () =>
     (await import("./relay/command.ts")).relayCommand(),
   ),
+  entry("import", "copy repositories from another registry", async () =>
+    (await import("./import/command.ts")).importCommand(),
+  ),
   entry("user", "users, and what they may do", async () => (await import("./user.ts")).userCommand()),
   entry("token", "passwords for machines", async () => (await import("./token.ts")).tokenCommand()),
   entry("policy", "tags that do not move", async () => (await import("./policy.ts")).policyCommand()),

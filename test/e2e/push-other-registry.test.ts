@@ -1,14 +1,14 @@
 /** The uploader at another registry: distribution's own (`registry:2`), whose Locations carry its state. */
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { getManifest, hashBlob, headManifest } from "./support/api.ts";
 import { ContainerTools } from "./support/containers.ts";
+import { startDistribution } from "./support/distribution.ts";
 import { berth, startEdge, startFrayedLine, startRelay } from "./support/edge.ts";
-import { freePort } from "./support/ports.ts";
-import { Service } from "./support/service.ts";
+import type { Service } from "./support/service.ts";
 import { docker, host, image, workspace } from "./support/shared.ts";
 
 const folder = mkdtempSync(join(workspace, "other-"));
@@ -18,20 +18,9 @@ const services: Service[] = [];
 let other = "";
 let digest = "";
 
-async function startDistribution(storage: string): Promise<string> {
-  const host = `127.0.0.1:${await freePort()}`;
-  const config = join(mkdtempSync(join(folder, "config-")), "config.yml");
-  writeFileSync(
-    config,
-    `version: 0.1
-log: { level: warn }
-storage: { filesystem: { rootdirectory: ${storage} } }
-http: { addr: "${host}", secret: test }
-`,
-  );
-  const service = new Service("docker-registry", ["serve", config], `${config}.log`);
+async function startOther(storage?: string): Promise<string> {
+  const { host, service } = await startDistribution(folder, storage);
   services.push(service);
-  await service.ready(async () => (await fetch(`http://${host}/v2/`)).ok);
   return host;
 }
 
@@ -45,7 +34,7 @@ async function expectWhole(name: string): Promise<void> {
 beforeAll(async () => {
   await docker.push(image.name, `${host}/other/source:1`);
   digest = await tools.copy(`docker://${host}/other/source:1`, `oci:${layout}:1`);
-  other = await startDistribution(join(folder, "storage"));
+  other = await startOther();
 });
 afterAll(async () => {
   for (const service of services) await service.stop();
@@ -83,7 +72,7 @@ describe("distribution's registry", () => {
     mkdirSync(storage);
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=40m", "tmpfs", storage]);
     try {
-      const full = await startDistribution(storage);
+      const full = await startOther(storage);
       const { code, stdout, stderr } = await berth(["push", layout, `${full}/full:1`], folder);
       expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
       expect(stderr.trim().split("\n").at(-1)).toMatch(

@@ -9,6 +9,8 @@ export interface ProgressLine {
   /** @param bytes that the registry has */
   update(bytes: number): void;
   end(outcome: BlobOutcome): void;
+  /** It failed: what there is to say is said elsewhere. */
+  drop(): void;
 }
 
 export interface Progress {
@@ -33,6 +35,7 @@ class Lines implements Progress {
   begin(digest: Digest, size: number): ProgressLine {
     return {
       update() {},
+      drop() {},
       end: (outcome) => this.log(`${shorten(digest)}  ${formatSize(size)}  ${describe(outcome)}`),
     };
   }
@@ -78,6 +81,9 @@ class Bars implements Progress {
       update: (bytes) => {
         const time = Date.now();
         bar.samples = [...bar.samples.filter((old) => time - old.time < SPEED_WINDOW), { time, bytes }];
+      },
+      drop: () => {
+        this.#running.delete(bar);
       },
       end: (outcome) => {
         this.#running.delete(bar);

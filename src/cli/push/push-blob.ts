@@ -1,27 +1,36 @@
 /** Brings one blob to the registry: not at all if it is there, else by mount, or by a session old or new. */
 
+import type { Digest } from "../../oci/digest.ts";
 import type { RepositoryName } from "../../oci/reference.ts";
 import { badInput, Failure } from "../failure.ts";
 import { complaint, hasErrorCode } from "../http/complaint.ts";
 import { isPassing } from "../http/retry.ts";
 import { planChunks } from "../upload/chunk-plan.ts";
+import type { ChunkSource } from "../upload/chunk-source.ts";
 import { ChunkUploader } from "../upload/chunk-uploader.ts";
 import { SessionLost, UploadRefused } from "../upload/refusal.ts";
 import { type ChunkLimits, NO_LIMITS } from "../upload/session.ts";
-import { fileSource } from "./file-source.ts";
-import { type ImageBlob, shorten, verifyBlob } from "./image.ts";
+import { shorten } from "./image.ts";
 import type { Registry, StartedUpload } from "./registry.ts";
 import type { SavedSessions } from "./saved-sessions.ts";
+
+/** What is to be a blob of the registry. */
+export interface PushedBlob {
+  digest: Digest;
+  /** Bytes. */
+  size: number;
+  source: ChunkSource;
+  /** Makes sure, before anything is sent, of bytes that can be read twice. @throws Failure when they are others */
+  verify(): Promise<void>;
+}
 
 export interface PushSettings {
   /** Bytes. */
   chunk: number;
   /** The largest request body that gets through. Bytes. */
   maxBody: number;
-  /** Where the registry may already have the blobs; null when not told. */
-  mountFrom: RepositoryName | null;
-  /** What the source is called, for messages. */
-  label: string;
+  /** Where the registry may already have the blobs: a repository, or any; null where none is asked for. */
+  mountFrom: RepositoryName | "anywhere" | null;
   log: (line: string) => void;
 }
 
@@ -40,17 +49,18 @@ const MAX_SESSIONS = 3;
 /** @param onProgress how many bytes of the blob the registry has */
 export async function pushBlob(
   registry: Registry,
-  blob: ImageBlob,
+  blob: PushedBlob,
   settings: PushSettings,
   sessions: SavedSessions,
   onProgress: (bytes: number) => void,
 ): Promise<BlobOutcome> {
   if (await registry.blobExists(blob.digest)) return { kind: "exists", sent: 0, resumed: 0 };
   // Found out here, a damaged archive costs no upload.
-  await verifyBlob(blob, settings.label);
+  await blob.verify();
   let started: StartedUpload | null = null;
   if (settings.mountFrom !== null) {
-    started = await registry.mount(blob.digest, settings.mountFrom);
+    const { mountFrom } = settings;
+    started = await registry.mount(blob.digest, mountFrom === "anywhere" ? null : mountFrom);
     if (started === null) return { kind: "mounted", sent: 0, resumed: 0 };
   }
   const sender = new BlobSender(registry, blob, settings, sessions, onProgress);
@@ -59,14 +69,14 @@ export async function pushBlob(
 
 class BlobSender {
   readonly #registry: Registry;
-  readonly #blob: ImageBlob;
+  readonly #blob: PushedBlob;
   readonly #settings: PushSettings;
   readonly #sessions: SavedSessions;
   readonly #onProgress: (bytes: number) => void;
 
   constructor(
     registry: Registry,
-    blob: ImageBlob,
+    blob: PushedBlob,
     settings: PushSettings,
     sessions: SavedSessions,
     onProgress: (bytes: number) => void,
@@ -126,16 +136,15 @@ class BlobSender {
   }
 
   async #finish(uploader: ChunkUploader): Promise<BlobOutcome> {
-    const { digest, region } = this.#blob;
+    const { digest, size, source } = this.#blob;
     const resumed = uploader.session.offset;
-    const source = fileSource(region);
-    const fitsOne = region.size <= uploader.chunkSize && resumed === 0;
+    const fitsOne = size <= uploader.chunkSize && resumed === 0;
     if (!fitsOne) await uploader.sendAll(source);
     const exists = () => this.#registry.blobExists(digest);
-    await uploader.close(digest, exists, fitsOne ? { source, length: region.size } : undefined);
+    await uploader.close(digest, exists, fitsOne ? { source, length: size } : undefined);
     await this.#sessions.forget(digest);
-    this.#onProgress(region.size);
-    return { kind: "sent", sent: region.size - resumed, resumed };
+    this.#onProgress(size);
+    return { kind: "sent", sent: size - resumed, resumed };
   }
 
   #uploader(location: URL, limits: ChunkLimits): ChunkUploader {
@@ -160,7 +169,7 @@ class BlobSender {
 
   #failure({ answer }: UploadRefused): Failure {
     const what = `${this.#registry.origin.host} refuses ${shorten(this.#blob.digest)}: ${complaint(answer)}.`;
-    if (hasErrorCode(answer, "DIGEST_INVALID")) return badInput(`${what} Did the archive change meanwhile?`);
+    if (hasErrorCode(answer, "DIGEST_INVALID")) return badInput(`${what} Did its source change meanwhile?`);
     if (answer.status === 413) return new Failure(`${what} Try a smaller --chunk.`);
     if (answer.status === 507 || answer.status === 500) {
       return new Failure(`${what} Is its storage full? Run the same command again to go on.`);

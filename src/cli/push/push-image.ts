@@ -1,9 +1,11 @@
 /** Pushes an image: blobs first, four at once, then manifests, the tag last of all. */
 
 import type { Tag } from "../../oci/reference.ts";
-import type { Image, ImageBlob } from "./image.ts";
+import { atOnce } from "../at-once.ts";
+import { fileSource } from "./file-source.ts";
+import { type Image, type ImageBlob, verifyBlob } from "./image.ts";
 import type { Progress } from "./progress.ts";
-import { type BlobOutcome, type PushSettings, pushBlob } from "./push-blob.ts";
+import { type BlobOutcome, type PushedBlob, type PushSettings, pushBlob } from "./push-blob.ts";
 import type { Registry } from "./registry.ts";
 import type { SavedSessions } from "./saved-sessions.ts";
 
@@ -19,19 +21,24 @@ export interface PushSummary {
   mounted: number;
 }
 
-/** @throws Failure, and then nothing is under the tag that was not there before */
+/**
+ * @param settings with what the source is called, for messages
+ * @throws Failure, and then nothing is under the tag that was not there before
+ */
 export async function pushImage(
   registry: Registry,
   image: Image,
   tag: Tag,
-  settings: PushSettings,
+  settings: PushSettings & { label: string },
   sessions: SavedSessions,
   progress: Progress,
 ): Promise<PushSummary> {
   const summary = { sent: 0, sentBytes: 0, resumedBytes: 0, skipped: 0, skippedBytes: 0, mounted: 0 };
-  await atOnce(image.blobs, async (blob) => {
+  await atOnce(AT_ONCE, image.blobs, async (blob) => {
     const line = progress.begin(blob.digest, blob.region.size);
-    const outcome = await pushBlob(registry, blob, settings, sessions, (bytes) => line.update(bytes));
+    const outcome = await pushBlob(registry, pushedBlob(blob, settings.label), settings, sessions, (bytes) =>
+      line.update(bytes),
+    );
     line.end(outcome);
     count(summary, blob, outcome);
   });
@@ -43,18 +50,9 @@ export async function pushImage(
   return summary;
 }
 
-/** The first failure ends it: what is under way is not waited for, and nothing new begins. */
-async function atOnce(blobs: readonly ImageBlob[], push: (blob: ImageBlob) => Promise<void>): Promise<void> {
-  const queue = [...blobs];
-  let failed = false;
-  const work = async () => {
-    for (let blob = queue.shift(); blob !== undefined && !failed; blob = queue.shift()) await push(blob);
-  };
-  const fail = (error: unknown) => {
-    failed = true;
-    throw error;
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, () => work().catch(fail)));
+function pushedBlob(blob: ImageBlob, label: string): PushedBlob {
+  const { digest, region } = blob;
+  return { digest, size: region.size, source: fileSource(region), verify: () => verifyBlob(blob, label) };
 }
 
 function count(summary: PushSummary, blob: ImageBlob, outcome: BlobOutcome): void {

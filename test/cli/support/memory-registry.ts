@@ -26,6 +26,15 @@ export class MemoryRegistry {
   limits: Record<string, string> = {};
   /** Whether Locations are full URLs, and carry a state that must come back. */
   absolute = false;
+  /** What the catalog lists, page by page. */
+  repositories: string[] = ["app"];
+  /** How many names a page has. */
+  page = 2;
+  listsReferrers = true;
+  /** Whether any blob can be mounted that is there. */
+  mounts = false;
+  /** Whether a part of a blob can be had. */
+  ranges = true;
   readonly #server: Server;
 
   constructor() {
@@ -68,15 +77,55 @@ export class MemoryRegistry {
     const upload = /^\/v2\/.+\/blobs\/uploads\/(.*)$/.exec(pathname)?.[1];
     const blob = /^\/v2\/.+\/blobs\/(sha\d+:.+)$/.exec(pathname)?.[1];
     const manifest = /^\/v2\/.+\/manifests\/(.+)$/.exec(pathname)?.[1];
+    const referrers = /^\/v2\/.+\/referrers\/(sha256:.+)$/.exec(pathname)?.[1];
     if (pathname === "/v2/") response.end("{}");
-    else if (upload === "" && method === "POST") this.#start(response);
+    else if (pathname === "/v2/_catalog")
+      this.#page(response, "repositories", this.repositories, searchParams);
+    else if (pathname.endsWith("/tags/list")) this.#page(response, "tags", this.#tags, searchParams);
+    else if (referrers !== undefined && this.listsReferrers) this.#referrers(referrers, response);
+    else if (upload === "" && method === "POST") this.#start(searchParams, response);
     else if (upload !== undefined) await this.#upload(upload, searchParams, request, response);
     else if (blob !== undefined) this.#blob(blob, request, response);
     else if (manifest !== undefined) await this.#manifest(manifest, request, response);
     else response.writeHead(404).end();
   }
 
-  #start(response: ServerResponse): void {
+  get #tags(): string[] {
+    return [...this.manifests.keys()].filter((reference) => !reference.includes(":")).sort();
+  }
+
+  #page(response: ServerResponse, field: string, all: string[], query: URLSearchParams): void {
+    const rest = all.filter((name) => name > (query.get("last") ?? ""));
+    const names = rest.slice(0, this.page);
+    const more = rest.length > names.length;
+    const link = `<?last=${encodeURIComponent(names.at(-1) ?? "")}>; rel="next"`;
+    response.writeHead(200, { "Content-Type": "application/json", ...(more && { Link: link }) });
+    response.end(JSON.stringify({ [field]: names }));
+  }
+
+  #referrers(digest: string, response: ServerResponse): void {
+    const manifests = [...this.manifests]
+      .filter(([reference, bytes]) => {
+        return reference.includes(":") && JSON.parse(bytes.toString()).subject?.digest === digest;
+      })
+      .map(([reference]) => ({ digest: reference }));
+    response.end(JSON.stringify({ schemaVersion: 2, manifests }));
+  }
+
+  /** Puts a manifest there, as a push would. @returns its digest */
+  keep(manifest: object, tag?: string): string {
+    const bytes = Buffer.from(JSON.stringify(manifest));
+    this.manifests.set(sha256(bytes), bytes);
+    if (tag !== undefined) this.manifests.set(tag, bytes);
+    return sha256(bytes);
+  }
+
+  #start(query: URLSearchParams, response: ServerResponse): void {
+    const mounted = this.mounts && this.blobs.has(query.get("mount") ?? "");
+    if (mounted) {
+      response.writeHead(201).end();
+      return;
+    }
     response.writeHead(202, {
       Location: this.begin().href.slice(this.absolute ? 0 : this.origin.length),
       ...this.limits,
@@ -117,7 +166,8 @@ export class MemoryRegistry {
       refuse(response, 404, "BLOB_UNKNOWN");
       return;
     }
-    const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
+    const asked = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
+    const start = this.ranges ? asked : 0;
     const headers = { "Content-Length": bytes.length - start, "Docker-Content-Digest": digest };
     response.writeHead(start > 0 ? 206 : 200, headers);
     response.end(request.method === "HEAD" ? undefined : bytes.subarray(start));
@@ -127,12 +177,21 @@ export class MemoryRegistry {
     if (request.method !== "PUT") {
       const bytes = this.manifests.get(reference);
       if (bytes === undefined) refuse(response, 404, "MANIFEST_UNKNOWN");
-      else response.end(bytes);
+      else {
+        const { mediaType } = JSON.parse(bytes.toString());
+        response.writeHead(200, {
+          "Content-Type": mediaType,
+          "Content-Length": bytes.length,
+          "Docker-Content-Digest": sha256(bytes),
+        });
+        response.end(request.method === "HEAD" ? undefined : bytes);
+      }
       return;
     }
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece);
     this.manifests.set(reference, Buffer.concat(pieces));
+    this.manifests.set(sha256(Buffer.concat(pieces)), Buffer.concat(pieces));
     response.writeHead(201, { "Docker-Content-Digest": sha256(Buffer.concat(pieces)) }).end();
   }
 
