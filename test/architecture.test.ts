@@ -107,9 +107,9 @@ describe("files", () => {
       /R2Bucket|R2MultipartUpload|\bBUCKET\.|\.(resume|create)MultipartUpload\(/,
       /^storage\/objects\/r2\.ts$/,
     ],
-    ["D1", /D1Database|D1PreparedStatement|\bDB\./, /^storage\/database\.ts$/],
-    // `npm start` looks into wrangler's own book of migrations.
-    ["SQL", /\.prepare\(|\.batch[(<]/, /^storage\/|^cli\/local-state\.ts$/],
+    ["D1", /D1Database|D1PreparedStatement|\bDB\./, /^storage\/database\.ts$|^cli\/database\.ts$/],
+    // `npm start` looks into wrangler's own book of migrations; what changes users adds to the audit trail.
+    ["SQL", /\.prepare\(|\.batch[(<]/, /^storage\/|^cli\/(local-state|database)\.ts$/],
     ["Durable Objects", /\.idFromName\(|\bDurableObjectNamespace\b/, /^storage\/upload\/client\.ts$/],
     ["the log", /console\./, /^log\.ts$|^cli\//],
   ];

@@ -1,16 +1,19 @@
-/** The registry's database, local or deployed, through wrangler. */
+/** The registry's database, local or, through wrangler, deployed. */
 
+import { withLocal } from "./local-bindings.ts";
 import { wrangler } from "./user-store.ts";
-import { STATE } from "./wrangler.ts";
 
 /**
  * Runs statements in one transaction.
  * @param remote the deployed registry's, instead of npm start's
- * @throws Failure with what wrangler says
+ * @throws Failure with what the database or wrangler says
  */
 export async function execute(remote: boolean, statements: string[]): Promise<void> {
-  const where = remote ? ["--remote"] : ["--local", "--persist-to", STATE];
-  await wrangler(["d1", "execute", "DB", ...where, "--yes", "--command", statements.join("; ")]);
+  if (remote) {
+    await wrangler(["d1", "execute", "DB", "--remote", "--yes", "--command", statements.join("; ")]);
+  } else {
+    await withLocal(({ DB }) => DB.batch(statements.map((sql) => DB.prepare(sql))));
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { Command } from "commander";
 import { badInput, EXIT } from "./failure.ts";
+import { closeLocal } from "./local-bindings.ts";
 import { readPassword } from "./password.ts";
 import { importRules, readRules } from "./rules.ts";
 import { rotateKey } from "./signing-key.ts";
@@ -20,7 +21,7 @@ import {
   readHtpasswd,
 } from "./user-entries.ts";
 import { noteUserEvents, type UserEvent } from "./user-events.ts";
-import { UserStore } from "./user-store.ts";
+import { LocalUserStore, RemoteUserStore, type UserStore } from "./user-store.ts";
 
 const HELP = `
 Patterns of repositories: * matches within one path segment, ** across. Whom
@@ -48,6 +49,7 @@ interface Options {
 export function userCommand(): Command {
   const program = new Command("user")
     .description("Manages the users of a Berth registry.")
+    .hook("postAction", closeLocal)
     .addHelpText("after", HELP);
 
   command(program, "add <name>", "add a user; the password is asked for, or read from standard input")
@@ -89,7 +91,7 @@ function command(program: Command, name: string, description: string): Command {
 }
 
 function open({ remote }: Options): UserStore {
-  return remote ? UserStore.remote() : UserStore.local();
+  return remote ? new RemoteUserStore() : new LocalUserStore();
 }
 
 /** Before it is done. @throws Failure: then it must not be */
