@@ -21,6 +21,9 @@ export const COMMANDS: readonly Entry[] = [
   entry("import", "copy repositories from another registry", async () =>
     (await import("./import/command.ts")).importCommand(),
   ),
+  entry("export", "write images to a folder, as an OCI layout", async () =>
+    (await import("./export/command.ts")).exportCommand(),
+  ),
   entry("user", "users, and what they may do", async () => (await import("./user.ts")).userCommand()),
   entry("token", "passwords for machines", async () => (await import("./token.ts")).tokenCommand()),
   entry("policy", "tags that do not move", async () => (await import("./policy.ts")).policyCommand()),

@@ -6,17 +6,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isBelow, parseImportSource } from "../../src/cli/import/source.ts";
-import { OCI_INDEX, OCI_MANIFEST } from "../../src/oci/media-types.ts";
+import { OCI_INDEX } from "../../src/oci/media-types.ts";
 import { sha256 } from "../support/content.ts";
 import { answer, cut, faultAfter, MemoryRegistry, refuse } from "./support/memory-registry.ts";
 import { type Ending, runBerth } from "./support/program.ts";
+import { SourceImages } from "./support/source-images.ts";
 
 let from: MemoryRegistry;
 let to: MemoryRegistry;
+let images: SourceImages;
 let folder: string;
 beforeEach(async () => {
   from = await new MemoryRegistry().listen();
   to = await new MemoryRegistry().listen();
+  images = new SourceImages(from);
   folder = mkdtempSync(join(tmpdir(), "berth-test-"));
 });
 afterEach(() => {
@@ -31,33 +34,9 @@ function run(...args: string[]): Promise<Ending> {
   });
 }
 
-function blob(content: string | Buffer) {
-  const bytes = Buffer.from(content);
-  from.blobs.set(sha256(bytes), bytes);
-  return { mediaType: "application/octet-stream", digest: sha256(bytes), size: bytes.length };
-}
-
-function image(tag: string | undefined, layer: string | Buffer, more: object = {}): string {
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: OCI_MANIFEST,
-    config: blob("{}"),
-    layers: [blob(layer)],
-    ...more,
-  };
-  return from.keep(manifest, tag);
-}
-
-function index(tag: string, ...digests: string[]): string {
-  const manifests = digests.map((digest) => {
-    return { mediaType: OCI_MANIFEST, digest, size: from.manifests.get(digest)?.length };
-  });
-  return from.keep({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }, tag);
-}
-
-function subject(digest: string) {
-  return { mediaType: OCI_MANIFEST, digest, size: from.manifests.get(digest)?.length };
-}
+const image = (...args: Parameters<SourceImages["image"]>) => images.image(...args);
+const index = (...args: Parameters<SourceImages["index"]>) => images.index(...args);
+const subject = (digest: string) => images.describe(digest);
 
 /** Everything that the source has is there, byte for byte. */
 function expectAll(): void {

@@ -4,11 +4,11 @@ import type { Digest } from "../../oci/digest.ts";
 import type { Gate } from "../at-once.ts";
 import type { NamedBlob } from "../pull/manifest.ts";
 import { RemoteBlob } from "../pull/remote-blob.ts";
+import type { Report } from "../pull/report.ts";
 import type { Progress, ProgressLine } from "../push/progress.ts";
 import { type BlobOutcome, type PushSettings, pushBlob } from "../push/push-blob.ts";
 import type { Registry } from "../push/registry.ts";
 import type { SavedSessions } from "../push/saved-sessions.ts";
-import type { Report } from "./report.ts";
 
 /** What all repositories of an import share. */
 export interface ImportSettings extends Omit<PushSettings, "mountFrom"> {

@@ -12,14 +12,14 @@ import { ConnectionFailure } from "../http/exchange.ts";
 import { assertPrivate } from "../http/plain-http.ts";
 import { readDockerCredentials } from "../login/docker-credentials.ts";
 import { readCredentials } from "../login/options.ts";
+import { Endpoint } from "../pull/endpoint.ts";
 import { openCatalog } from "../pull/reading.ts";
+import { printerOf, Report } from "../pull/report.ts";
 import { createProgress } from "../push/progress.ts";
 import { SavedSessions } from "../push/saved-sessions.ts";
 import { parseRegistry } from "../registry-address.ts";
 import { parseSize } from "../size.ts";
 import { DEFAULT_CHUNK, DEFAULT_MAX_BODY } from "../upload/chunk-plan.ts";
-import { Endpoint } from "./endpoint.ts";
-import { Report, type TagOutcome } from "./report.ts";
 import { RepositoryCopy } from "./repository-copy.ts";
 import { type ImportSource, isBelow, parseImportSource } from "./source.ts";
 
@@ -89,7 +89,7 @@ async function run(text: string, options: Options): Promise<void> {
   const allowed = options.allowRealm ?? [];
   const from = new Endpoint(agents, source.origin, fromLogin, "pull", allowed, log);
   const to = new Endpoint(agents, target, toLogin, "pull,push", allowed, log);
-  const report = new Report(options.dryRun ?? false, options.json ? printJson : (each) => log(lineOf(each)));
+  const report = new Report("sent", options.dryRun ?? false, printerOf(options.json ?? false, log));
   try {
     await from.any().check();
     await to.any().check();
@@ -151,13 +151,4 @@ function parseName(name: string): RepositoryName {
     if (error instanceof RegistryError) throw badInput(`${JSON.stringify(name)}: ${error.message}.`);
     throw error;
   }
-}
-
-function printJson(outcome: TagOutcome): void {
-  process.stdout.write(`${JSON.stringify(outcome)}\n`);
-}
-
-function lineOf({ repository, tag, outcome, error }: TagOutcome): string {
-  const name = tag === null ? repository : `${repository}:${tag}`;
-  return `${outcome.padEnd(7)}  ${name}${error === null ? "" : `  ${error}`}`;
 }

@@ -8,7 +8,7 @@ import type { BlobOutcome } from "./push-blob.ts";
 export interface ProgressLine {
   /** @param bytes that the registry has */
   update(bytes: number): void;
-  end(outcome: BlobOutcome): void;
+  end(outcome: Pick<BlobOutcome, "resumed"> & { kind: BlobOutcome["kind"] | "written" }): void;
   /** It failed: what there is to say is said elsewhere. */
   drop(): void;
 }
@@ -127,8 +127,8 @@ function fit(line: string, columns = 80): string {
   return line.slice(0, columns - 1);
 }
 
-function describe({ kind, resumed }: BlobOutcome): string {
+function describe({ kind, resumed }: Parameters<ProgressLine["end"]>[0]): string {
   if (kind === "exists") return "is there already";
   if (kind === "mounted") return "mounted";
-  return resumed > 0 ? `sent, from ${formatSize(resumed)} on` : "sent";
+  return resumed > 0 ? `${kind}, from ${formatSize(resumed)} on` : kind;
 }

@@ -1,4 +1,4 @@
-/** What an import has done so far. Counts only: a registry may be large. */
+/** What a copy has done so far. Counts only: a registry may be large. */
 
 import { formatSize } from "../size.ts";
 
@@ -12,6 +12,7 @@ export interface TagOutcome {
 }
 
 export class Report {
+  readonly #verb: string;
   readonly #dryRun: boolean;
   readonly #print: (outcome: TagOutcome) => void;
   readonly tags = { copied: 0, present: 0, failed: 0 };
@@ -23,7 +24,9 @@ export class Report {
   /** That an interrupted import had left there. */
   resumed = 0;
 
-  constructor(dryRun: boolean, print: (outcome: TagOutcome) => void) {
+  /** @param verb what became of bytes: "sent", "written" */
+  constructor(verb: string, dryRun: boolean, print: (outcome: TagOutcome) => void) {
+    this.#verb = verb;
     this.#dryRun = dryRun;
     this.#print = print;
   }
@@ -47,7 +50,7 @@ export class Report {
       `${present} ${present === 1 ? "was" : "were"} there`,
       ...(failed > 0 ? [`${failed} failed`] : []),
     ];
-    const bytes = `${countOf(this.manifests, "manifest")} and ${countOf(sent, "blob")} (${formatSize(this.bytes)}) ${this.#dryRun ? "would be sent" : "sent"}`;
+    const bytes = `${countOf(this.manifests, "manifest")} and ${countOf(sent, "blob")} (${formatSize(this.bytes)}) ${would}${this.#verb}`;
     const rest = [
       ...(mounted > 0 ? [`${countOf(mounted, "blob")} mounted`] : []),
       ...(this.resumed > 0 ? [`${formatSize(this.resumed)} were left from before`] : []),
@@ -58,4 +61,14 @@ export class Report {
 
 function countOf(count: number, noun: string): string {
   return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
+}
+
+/** How each outcome is told: to a program on standard output, to people beside the progress. */
+export function printerOf(json: boolean, log: (line: string) => void): (outcome: TagOutcome) => void {
+  if (json) return (outcome) => console.log(JSON.stringify(outcome));
+  return ({ repository, tag, digest, outcome, error }) => {
+    const name =
+      tag === null ? (digest === null ? repository : `${repository}@${digest}`) : `${repository}:${tag}`;
+    log(`${outcome.padEnd(7)}  ${name}${error === null ? "" : `  ${error}`}`);
+  };
 }
