@@ -1,13 +1,18 @@
 #!/usr/bin/env node
-/** `berth`: starts main.ts under a Node that runs TypeScript as it is: this one, else the project's own. */
+/**
+ * `berth`: starts main.ts under a Node that runs TypeScript as it is: this one, else the project's own. Where it is
+ * installed as a package, what npm pack has made of it.
+ */
 
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-const MAIN = new URL("main.ts", import.meta.url);
+const SOURCE = new URL("main.ts", import.meta.url);
+const MAIN = existsSync(SOURCE) ? SOURCE : new URL("../../dist/cli/main.js", import.meta.url);
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 // 24.5 strips types without a flag or a warning, and knows the proxy settings of the environment.
@@ -24,7 +29,7 @@ function projectNode() {
     return join(folder, "bin", system === "win" ? "node.exe" : "node");
   } catch {
     console.error(
-      `berth: needs Node 24.5 or newer, and this is ${process.versions.node}. Run npm ci in Berth's folder: it brings one.`,
+      `berth: needs Node 24.5 or newer, and this is ${process.versions.node}. npm brings one, unless it is told to omit what is optional.`,
     );
     return process.exit(1);
   }

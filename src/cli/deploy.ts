@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { Failure } from "./failure.ts";
-import { runWrangler, showWrangler } from "./wrangler.ts";
+import { assertCheckout, runWrangler, showWrangler } from "./wrangler.ts";
 
 const HELP = `
 Whatever follows -- goes to wrangler deploy.
@@ -22,6 +22,7 @@ export function deployCommand(): Command {
 }
 
 async function deploy(args: string[]): Promise<void> {
+  assertCheckout();
   // New code must not meet the old schema; but wrangler creates the database with the first deploy.
   const first = !(await hasDatabase());
   const steps = first ? [["deploy", ...args], MIGRATIONS] : [MIGRATIONS, ["deploy", ...args]];

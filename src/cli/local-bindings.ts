@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, Failure } from "./failure.ts";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
-import { CONFIG, STATE } from "./wrangler.ts";
+import { assertCheckout, CONFIG, STATE } from "./wrangler.ts";
 
 const LOCKED_TRIES = 5;
 
@@ -45,6 +45,7 @@ let opened: Promise<Opened> | null = null;
  * @throws Failure
  */
 export async function withLocal<T>(use: (bindings: LocalBindings) => Promise<T>): Promise<T> {
+  assertCheckout();
   opened ??= openBindings();
   for (let tries = 1; ; tries++) {
     try {

@@ -100,6 +100,7 @@ export async function wrangler(args: string[]): Promise<string> {
   try {
     return await runWrangler(args);
   } catch (error) {
+    if (error instanceof Failure) throw error;
     throw new Failure(`wrangler ${args.slice(0, 3).join(" ")} failed: ${(error as Error).message}`);
   }
 }

@@ -1,15 +1,25 @@
 /** Runs the project's own wrangler. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import process from "node:process";
 import { stripVTControlCharacters } from "node:util";
+import { badInput } from "./failure.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 
 export const CONFIG = process.env.BERTH_CONFIG ?? `${ROOT}/wrangler.toml`;
 
 const WRANGLER = `${ROOT}/node_modules/wrangler/bin/wrangler.js`;
+
+/** @throws Failure where only the programs are installed */
+export function assertCheckout(): void {
+  if (existsSync(WRANGLER) && existsSync(CONFIG)) return;
+  throw badInput(
+    "This needs Berth's sources: clone its repository, run npm ci there, and then this in its folder.",
+  );
+}
 
 /** Where `npm start` keeps its state. */
 export const STATE = resolve(process.env.BERTH_STATE ?? `${ROOT}/.wrangler/state`);
@@ -51,6 +61,7 @@ export interface DevServerSettings {
 
 /** Starts dev-server.ts with its output in pipes. It says a {@link DevServerMessage}. */
 export function startDevServer(settings: DevServerSettings): ChildProcess {
+  assertCheckout();
   const path = resolve(import.meta.dirname, "dev-server.ts");
   return spawn(process.execPath, [path, JSON.stringify(settings)], {
     cwd: ROOT,
@@ -61,6 +72,7 @@ export function startDevServer(settings: DevServerSettings): ChildProcess {
 
 /** Runs wrangler to its end. @throws Error with all it said when it fails */
 export async function runWrangler(args: string[]): Promise<string> {
+  assertCheckout();
   const child = spawn(process.execPath, [WRANGLER, ...args], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "pipe"],
@@ -81,6 +93,7 @@ export async function runWrangler(args: string[]): Promise<string> {
 
 /** Runs wrangler to its end where the user sees it, and can answer what it asks. @returns its exit code */
 export async function showWrangler(args: string[]): Promise<number> {
+  assertCheckout();
   const child = spawn(process.execPath, [WRANGLER, ...args], { cwd: ROOT, stdio: "inherit" });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
