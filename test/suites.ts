@@ -10,6 +10,8 @@ export const SUITES = {
   cli: ["cli/"],
   /** In Node: real clients against `npm start`. */
   e2e: ["e2e/"],
+  /** In Node: Debian's chromium against `npm start`. */
+  browser: ["browser/"],
 } as const;
 
 /** The files of a suite, as vitest's `include` wants them. */

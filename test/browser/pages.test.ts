@@ -1,0 +1,132 @@
+/** Every page as a browser shows it: readable for everybody, at every width, in the light and in the dark. */
+
+import { mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ROOT } from "../e2e/support/registry.ts";
+import { signIn } from "./support/session.ts";
+import { startWorld, type World } from "./support/world.ts";
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+/** Where the pictures of the documentation are kept: `PICTURES=1 npm run test:browser` takes them anew. */
+const PICTURES = join(ROOT, "docs/pictures");
+
+const PAGES: [name: string, path: string][] = [
+  ["sign-in", "/sign-in"],
+  ["repositories", "/?path=team/"],
+  ["folders", "/"],
+  ["filtered", "/?q=storefront"],
+  ["repository", "/r/team/storefront?sort=size"],
+  ["image", "/image/team/storefront/1.4.0"],
+  ["index", "/image/team/storefront/latest"],
+  ["compare", "/compare/team/storefront?tag=1.2.0&tag=1.4.0"],
+  ["delete", "/delete/team/storefront/1.1.0"],
+  ["delete-repository", "/delete-repository/tools/lint"],
+  ["retag", "/retag/team/storefront/1.4.0"],
+  ["collection", "/collection"],
+  ["hostile", "/image/zoo/hostile/latest"],
+  ["not-found", "/r/nothing/here"],
+];
+
+const SCREEN = { width: 1000, height: 700 };
+
+let world: World;
+let context: BrowserContext;
+let page: Page;
+
+beforeAll(async () => {
+  world = await startWorld();
+  context = await world.browser.newContext({ locale: "en-US", viewport: SCREEN });
+  page = await context.newPage();
+  await signIn(page, world.origin);
+  await page.goto(`${world.origin}/collection`);
+  await page.getByRole("button", { name: "Collect now" }).click();
+});
+
+afterAll(() => world?.end());
+
+/** What axe finds against WCAG 2.2 AA, each with the places where. */
+async function violationsOf(page: Page): Promise<string[]> {
+  // Past the page's policy, which lets no script in but our own.
+  const session = await page.context().newCDPSession(page);
+  const { readFileSync } = await import("node:fs");
+  await session.send("Runtime.evaluate", { expression: readFileSync(AXE, "utf8") });
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const { result } = await session.send("Runtime.evaluate", {
+    expression: `axe.run(document, { runOnly: ${JSON.stringify(tags)} }).then((found) => JSON.stringify(
+      found.violations.map(({ id, nodes }) => id + ": " + nodes.map((node) => node.html + " " + node.failureSummary).join(" | "))))`,
+    awaitPromise: true,
+    returnByValue: true,
+  });
+  return JSON.parse(result.value as string);
+}
+
+describe.each(PAGES)("%s", (name, path) => {
+  test("has no violation of WCAG 2.2 AA, light or dark", async () => {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.goto(`${world.origin}${path}`);
+      expect(await violationsOf(page)).toEqual([]);
+    }
+    await page.emulateMedia({ colorScheme: "light" });
+  });
+
+  test("fits a phone", async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.goto(`${world.origin}${path}`);
+    const width = await page.evaluate("document.documentElement.scrollWidth");
+    expect(await violationsOf(page)).toEqual([]);
+    await page.setViewportSize(SCREEN);
+    expect(width).toBeLessThanOrEqual(360);
+  });
+
+  test("asks nobody else, breaks no policy, and is small", async () => {
+    const hosts = new Set<string>();
+    const complaints: string[] = [];
+    let bytes = 0;
+    const other = await context.newPage();
+    other.on("request", (request) => hosts.add(new URL(request.url()).origin));
+    other.on("response", async (response) => {
+      bytes += (await response.body().catch(() => Buffer.alloc(0))).byteLength;
+    });
+    // What the browser says of the answer's own status is no complaint of the page.
+    other.on("console", (line) => {
+      if (line.type() === "error" && !/status of 404/.test(line.text())) complaints.push(line.text());
+    });
+    other.on("pageerror", (error) => complaints.push(String(error)));
+    await other.goto(`${world.origin}${path}`, { waitUntil: "networkidle" });
+    expect([...hosts]).toEqual([world.origin]);
+    expect(complaints).toEqual([]);
+    expect(bytes).toBeLessThan(120_000);
+    await other.close();
+  });
+
+  test("can be shown", async () => {
+    await page.goto(`${world.origin}${path}`);
+    const path_ = process.env.PICTURES ? join(PICTURES, `${name}.png`) : undefined;
+    if (path_ !== undefined) mkdirSync(PICTURES, { recursive: true });
+    const picture = await page.screenshot(path_ === undefined ? {} : { path: path_ });
+    expect(picture.byteLength).toBeGreaterThan(5000);
+  });
+});
+
+test("a violation would be seen", async () => {
+  await page.goto(world.origin);
+  await page.evaluate(`document.querySelector("main").append(document.createElement("button"))`);
+  expect((await violationsOf(page)).join()).toContain("button-name");
+});
+
+describe("with the keyboard alone", () => {
+  test("the first stop is the content, and every stop can be seen", async () => {
+    await page.goto(`${world.origin}/r/team/storefront`);
+    await page.keyboard.press("Tab");
+    expect(await page.evaluate("document.activeElement.className")).toBe("skip");
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate("document.activeElement.id")).toBe("content");
+    await page.keyboard.press("Tab");
+    expect(await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")).toBe("solid");
+  });
+});
