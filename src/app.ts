@@ -103,7 +103,7 @@ registry.onError((error, c) => {
   if (error instanceof RegistryError) return respond(c, error);
   if (error instanceof Unavailable) {
     log("not-available", { method: c.req.method, path: c.req.path, error }, "warn");
-    return respond(c, unavailable());
+    return respond(c, unavailable(error.refusal));
   }
   if (error instanceof DatabaseFull) {
     log("database-full", { method: c.req.method, path: c.req.path, error }, "error");

@@ -1,6 +1,8 @@
 /** The Worker's variables as typed settings. A wrong one fails loudly, at the first request. */
 
 import { type Glob, parseGlob } from "./oci/globs.ts";
+import { openObjects } from "./storage/objects/open.ts";
+import type { StoreSecrets } from "./storage/objects/store-settings.ts";
 
 /** Who signs in elsewhere. */
 export interface Oidc {
@@ -25,7 +27,7 @@ export interface Redirect {
 }
 
 /** Secrets, which are no variables of wrangler.toml: absent until they are put. */
-interface Secrets {
+interface Secrets extends StoreSecrets {
   TOKEN_SECRET?: string;
   R2_ACCESS_KEY_ID?: string;
   R2_SECRET_ACCESS_KEY?: string;
@@ -76,6 +78,8 @@ export interface Settings {
 
 /** @throws Error naming the variable that makes no sense */
 export function readSettings(env: Env & Secrets): Settings {
+  // What it says of the store is for the store to read; here it fails loudly.
+  openObjects(env);
   return {
     allowHttp: flag("ALLOW_HTTP", env.ALLOW_HTTP),
     maxTokenLifetime: maxTokenLifetime(env),

@@ -1,6 +1,6 @@
 import { applyD1Migrations, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach } from "vitest";
+import { afterEach, beforeEach, inject } from "vitest";
 import { forgetDearest } from "../src/auth/dearest-hash.ts";
 import { forgetFailureEvents } from "../src/auth/failure-events.ts";
 import { forgetFailures } from "../src/auth/login-limit.ts";
@@ -12,7 +12,8 @@ import { forgetKeys } from "../src/auth/tokens.ts";
 import { shortenPauses } from "../src/storage/retry.ts";
 import { finishBackground } from "./support/background.ts";
 import { healAll } from "./support/faults.ts";
-import { setVariables } from "./support/settings.ts";
+import { setBaseVariables, setVariables } from "./support/settings.ts";
+import { STORES } from "./support/stores.ts";
 import { addUser } from "./support/users.ts";
 
 // As many tries as ever; only nobody waits for them.
@@ -24,6 +25,7 @@ afterEach(finishBackground);
 beforeEach(async () => {
   healAll();
   setVariables();
+  setBaseVariables(await STORES[inject("store") ?? "r2"]());
   await reset();
   await applyD1Migrations(env.DB, env.MIGRATIONS);
   await addUser("admin");

@@ -6,7 +6,7 @@
 
 import { log } from "../log.ts";
 import { noteFailedLogIn } from "../storage/audit.ts";
-import { openStores } from "../storage/stores.ts";
+import { openStores, type StoresEnv } from "../storage/stores.ts";
 import { remember } from "./remember.ts";
 import { isUserName } from "./user-entry.ts";
 
@@ -21,7 +21,7 @@ const MAX_REMEMBERED = 1000;
 
 /** Where a request is from. */
 export interface FailedFrom {
-  env: Pick<Env, "DB" | "BUCKET">;
+  env: StoresEnv;
   /** The network address, which Cloudflare gives. */
   address: string;
   /** Null when the client does not say. */

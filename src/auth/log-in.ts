@@ -1,6 +1,7 @@
 /** Logging in with a password: remembered when it was checked lately, and held to a limit when it was not. */
 
 import { RegistryError } from "../oci/errors.ts";
+import type { StoresEnv } from "../storage/stores.ts";
 import { dearestCost } from "./dearest-hash.ts";
 import { type FailedFrom, noteFailure } from "./failure-events.ts";
 import { countFailure, isBlocked, type Limiters, slowDown } from "./login-limit.ts";
@@ -16,7 +17,7 @@ interface Login {
 }
 
 interface From extends FailedFrom {
-  env: Limiters & Pick<Env, "USERS" | "DB" | "BUCKET">;
+  env: Limiters & Pick<Env, "USERS"> & StoresEnv;
 }
 
 /** @returns whether the password is right. @throws RegistryError TOOMANYREQUESTS */

@@ -6,11 +6,16 @@ import { isMigrated } from "../storage/registry.ts";
 import { openStores } from "../storage/stores.ts";
 import type { Context } from "./context.ts";
 
-/** A store cannot be reached for now. What was acknowledged stands. */
-export function unavailable(): RegistryError {
-  return new RegistryError("UNAVAILABLE", "the registry cannot reach its storage now: try again", {
-    headers: { "Retry-After": "5" },
-  });
+/**
+ * A store cannot be reached for now. What was acknowledged stands.
+ * @param refusal by which code the store refuses the registry; null when it does not
+ */
+export function unavailable(refusal: string | null = null): RegistryError {
+  const message =
+    refusal === null
+      ? "the registry cannot reach its storage now: try again"
+      : `the registry's object store refuses it (${refusal}): an administrator has to look at the STORE settings`;
+  return new RegistryError("UNAVAILABLE", message, { headers: { "Retry-After": "5" } });
 }
 
 /** The database holds as much as it may. */

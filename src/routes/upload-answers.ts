@@ -84,7 +84,7 @@ export async function refusal(
     case "unknown":
       return unknownUpload(id);
     case "unavailable":
-      return unavailable();
+      return unavailable(refused.refusal);
     case "database-full":
       return databaseFull();
     case "too-large":

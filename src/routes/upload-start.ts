@@ -98,7 +98,7 @@ async function createWhole(c: Context, name: RepositoryName, digest: Digest): Pr
     throw new RegistryError("BLOB_UPLOAD_INVALID", "a whole blob begins at byte 0");
   }
   const stores = openStores(c.env, c.get("settings").databaseLimit);
-  if (length === null || length > stores.objects.maxPut) {
+  if (length === null || length > stores.objects.can.maxPut) {
     const id = await start(c, name, digest);
     const outcome = await session(c, id).close(name, { digest, chunk, by: actorOf(c) });
     // The client was never told of the session.

@@ -1,6 +1,6 @@
 /**
- * Passing faults of D1, R2 and Durable Objects. Cloudflare repeats only reads by itself, so whatever can be done
- * twice is tried again here, a few times and with pauses that grow and differ, and then given up.
+ * Passing faults of D1, object stores and Durable Objects. Cloudflare repeats only reads by itself, so whatever can be
+ * done twice is tried again here, a few times and with pauses that grow and differ, and then given up.
  */
 
 /** Pauses between tries, before they are shortened at random. They fit into what a client waits. Milliseconds. */
@@ -19,10 +19,14 @@ export function shortenPauses(share: number): void {
 
 /** A store cannot be reached, or is overloaded. Nothing is known of what became of the last try. */
 export class Unavailable extends Error {
+  /** By which code of its own the store refuses the registry, as for a wrong secret; null when it is only away. */
+  readonly refusal: string | null;
+
   /** @param store which one, for the log */
-  constructor(store: string, cause: unknown) {
+  constructor(store: string, cause: unknown, refusal: string | null = null) {
     super(`${store} is not available`, { cause });
     this.name = "Unavailable";
+    this.refusal = refusal;
   }
 }
 

@@ -52,6 +52,8 @@ describe("GRACE_PERIOD", () => {
   });
 });
 
+const STORE_KEYS = { STORE_ACCESS_KEY_ID: "key", STORE_SECRET_ACCESS_KEY: "very secret" };
+
 describe("a setting that makes no sense", () => {
   test.each([
     { ALLOW_DELETE: "yes" },
@@ -68,6 +70,15 @@ describe("a setting that makes no sense", () => {
     { MAX_CHUNK: "0MB" },
     { DATABASE_LIMIT: "10" },
     { DATABASE_LIMIT: "10 GB" },
+    { STORE: "" },
+    { STORE: "toString" },
+    { STORE: "s3" },
+    { STORE: "s3", STORE_URL: "https://s3.test/berth" },
+    { STORE: "s3", STORE_URL: "http://s3.test/berth", ...STORE_KEYS },
+    { STORE: "s3", STORE_URL: "https://s3.test/berth/", ...STORE_KEYS },
+    { STORE: "s3", STORE_URL: "https://user:word@s3.test/berth", ...STORE_KEYS },
+    { STORE: "s3", STORE_URL: "https://s3.test/berth?a=b", ...STORE_KEYS },
+    { STORE: "s3", STORE_URL: "https://s3.test/berth", ...STORE_KEYS, STORE_SECRET_ACCESS_KEY: "" },
   ])("%j fails every request, and tells no client why", async (variables) => {
     setVariables(variables);
     const response = await request("GET", "/v2/");

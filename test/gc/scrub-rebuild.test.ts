@@ -275,7 +275,7 @@ describe("a copy", () => {
   /** Stores whose largest put is small, so that a copy takes a multipart upload. */
   function smallStores(): Stores {
     const { db, objects } = openStores(instrument(withVariables(env)));
-    return { db, objects: Object.assign(objects, { maxPut: MIB }) };
+    return { db, objects: Object.assign(objects, { can: { ...objects.can, maxPut: MIB } }) };
   }
 
   const MIB = 1024 * 1024;

@@ -397,7 +397,7 @@ describe("the call", () => {
     "manifests:9999999999999999",
     "damage:x",
     "objects:registry/identity",
-    `objects:blobs/${"x".repeat(1100)}`,
+    `objects:blobs/${"x".repeat(5000)}`,
     "links:",
     "objects:",
   ])("after=%s is 400", async (after) => {

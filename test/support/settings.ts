@@ -2,7 +2,14 @@
 
 type Variables = Partial<Record<keyof Env, string>>;
 
+/** Of the store that this run is on: see stores.ts. */
+let base: Record<string, string> = {};
 let overrides: Variables = {};
+
+/** Serves all following requests with these variables, whatever else a test sets. */
+export function setBaseVariables(variables: Record<string, string>): void {
+  base = variables;
+}
 
 /** Serves the following requests with these variables; without arguments with those of wrangler.toml again. */
 export function setVariables(variables: Variables = {}): void {
@@ -10,5 +17,5 @@ export function setVariables(variables: Variables = {}): void {
 }
 
 export function withVariables(env: Env): Env {
-  return { ...env, ...overrides } as Env;
+  return { ...env, ...base, ...overrides } as Env;
 }

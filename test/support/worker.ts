@@ -1,5 +1,6 @@
 /** The Worker under test: the real one on the real bindings, which count what is asked of them and can be broken. */
 
+import { env } from "cloudflare:workers";
 import worker from "../../src/index.ts";
 import { StoredObjects as RealStoredObjects } from "../../src/storage/objects/edge.ts";
 import { UploadSession as RealUploadSession } from "../../src/storage/upload/session.ts";
@@ -8,10 +9,13 @@ import { withEdge } from "./edge.ts";
 import { instrument, instrumentState } from "./instrument.ts";
 import { costs } from "./meter.ts";
 import { withVariables } from "./settings.ts";
+import { meterStoreCalls } from "./store-calls.ts";
+
+meterStoreCalls(env);
 
 export class UploadSession extends RealUploadSession {
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, instrument(env));
+    super(ctx, instrument(withVariables(env)));
     Object.defineProperty(this, "ctx", { value: instrumentState(ctx) });
   }
 
@@ -23,7 +27,7 @@ export class UploadSession extends RealUploadSession {
 
 export class StoredObjects extends RealStoredObjects {
   constructor(ctx: ExecutionContext, env: Env) {
-    super(ctx, instrument(env));
+    super(ctx, instrument(withVariables(env)));
   }
 
   override fetch(request: Request): Promise<Response> {

@@ -182,13 +182,11 @@ async function listPage(
 ): Promise<{ listed: ObjectInfo[]; next: string | null }> {
   const prefix = PREFIXES.find((one) => after === null || after < one || after.startsWith(one));
   if (prefix === undefined) return { listed: [], next: null };
-  const { objects: listed, more } = await objects.list(
-    prefix,
-    after?.startsWith(prefix) ? after : null,
-    limit,
-  );
+  const from = after?.startsWith(prefix) ? after : null;
+  // Where another prefix begins, there is nothing to go on from.
+  const { objects: listed, next } = await objects.list(prefix, from === prefix ? null : from, limit);
   const following = PREFIXES[PREFIXES.indexOf(prefix) + 1] ?? null;
-  return { listed, next: more ? (listed.at(-1)?.key ?? null) : following };
+  return { listed, next: next ?? following };
 }
 
 function asCandidate(key: string, bytes: number): Candidate {

@@ -13,7 +13,7 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import { log } from "../../log.ts";
 import { type ByteRange, formatContentRange, parseContentRange } from "../../oci/range.ts";
 import { Unavailable } from "../retry.ts";
-import { R2Objects } from "./r2.ts";
+import { openObjects } from "./open.ts";
 
 /** The largest response that the cache keeps; it would ask for a larger one again each time. Bytes. */
 const MAX_CACHED = 512 * 1024 ** 2;
@@ -32,7 +32,7 @@ export class StoredObjects extends WorkerEntrypoint<Env> {
     // As the cache and readThroughEdge ask: one range, from where to where.
     const range = parseContentRange(request.headers.get("Range") ?? undefined);
     const key = decodeURIComponent(pathname.slice(1));
-    const body = await new R2Objects(this.env.BUCKET).get(key, range).catch(unavailable);
+    const body = await openObjects(this.env).get(key, range).catch(unavailable);
     if (body === null) return nothing(404);
     if (body === "unavailable") return nothing(503);
     const headers = {

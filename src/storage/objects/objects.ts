@@ -3,7 +3,7 @@
  * `putVerified` can be repeated; the implementation does that by itself when a passing fault comes.
  */
 
-import type { Digest } from "../../oci/digest.ts";
+import type { Algorithm, Digest } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
 
 /** A request body, or what reads one. */
@@ -35,16 +35,37 @@ export interface Part {
   etag: string;
 }
 
-/** All methods throw Unavailable when the store cannot be reached. */
-export interface Objects {
+export interface Page {
+  objects: ObjectInfo[];
+  /** Where the next page begins, as only the store understands it; it begins with the prefix. Null behind the last. */
+  next: string | null;
+}
+
+/** What a store can do, stated and not guessed. */
+export interface Capabilities {
+  /** The algorithms whose digests it verifies itself, before there is an object; others are hashed on the way to it. */
+  verifies: readonly Algorithm[];
   /** The largest object that one call can put. Bytes. */
-  readonly maxPut: number;
-  /** How many parts a multipart upload has at most. All are equal but the last. */
-  readonly maxParts: number;
+  maxPut: number;
+  /** How many parts a multipart upload has at most. */
+  maxParts: number;
+  /** All parts but the last have at least so many bytes … */
+  smallestPart: number;
+  /** … and none has more. */
+  largestPart: number;
+  /** Whether all parts but the last must have the same size. */
+  equalParts: boolean;
+}
+
+/**
+ * All methods throw Unavailable when the store cannot be reached, or refuses the registry altogether. No call needs a
+ * conditional put, as no key is used twice.
+ */
+export interface Objects {
+  readonly can: Capabilities;
 
   /**
-   * Stores a body of `length` bytes under a new `key`, while the store verifies that it hashes to `digest`. After a
-   * "mismatch" there is no object.
+   * Stores a body of `length` bytes under a new `key` if it hashes to `digest`. After a "mismatch" there is no object.
    * @returns "interrupted" when the body broke off, or the store's answer: there may be an object, to delete
    */
   putVerified(
@@ -65,16 +86,16 @@ export interface Objects {
   /** Any number of keys. One that is gone is no error. */
   delete(keys: readonly string[]): Promise<void>;
 
-  /** Objects whose keys begin with `prefix`, in the order of their keys. @param after exclusive; null begins at the first */
-  list(
-    prefix: string,
-    after: string | null,
-    limit: number,
-  ): Promise<{ objects: ObjectInfo[]; more: boolean }>;
+  /**
+   * A page of the objects whose keys begin with `prefix`, in the order of their keys; it may be shorter than `limit`,
+   * and even empty, with others behind it.
+   * @param from what a page before named as `next`; null begins at the first
+   */
+  list(prefix: string, from: string | null, limit: number): Promise<Page>;
 
   beginMultipart(key: string): Promise<Multipart>;
 
-  /** @returns null when the store has dropped the upload */
+  /** @returns null when the store has dropped the upload, and says so by now: not all do before its end */
   putPart(multipart: Multipart, number: number, bytes: Uint8Array): Promise<Part | null>;
 
   /** Makes the object of its parts. Can be repeated. @returns false when the store has dropped the upload */

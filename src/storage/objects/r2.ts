@@ -4,7 +4,7 @@ import { log } from "../../log.ts";
 import { algorithmOf, type Digest, hexOf } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
 import { retried } from "../retry.ts";
-import type { Multipart, ObjectInfo, Objects, Part, Source } from "./objects.ts";
+import type { Capabilities, Multipart, ObjectInfo, Objects, Page, Part, Source } from "./objects.ts";
 
 /** R2 deletes this many keys a call; the simulator does not enforce it. */
 const KEYS_PER_CALL = 1000;
@@ -16,10 +16,19 @@ const NO_SUCH_UPLOAD = 10024;
 /** Passing: internal error, not available, too many requests at once. Any other number is a refusal. */
 const PASSING = new Set([10001, 10043, 10054, 10058]);
 
+// https://developers.cloudflare.com/r2/platform/limits/
+const CAN: Capabilities = {
+  verifies: ["sha256", "sha512"],
+  // R2's own limit is just under 5 GiB.
+  maxPut: 4 * 1024 ** 3,
+  maxParts: 10_000,
+  smallestPart: 5 * 1024 ** 2,
+  largestPart: 4 * 1024 ** 3,
+  equalParts: true,
+};
+
 export class R2Objects implements Objects {
-  /** R2's own limit is just under 5 GiB. */
-  readonly maxPut = 4 * 1024 ** 3;
-  readonly maxParts = 10_000;
+  readonly can = CAN;
   readonly #bucket: R2Bucket;
 
   constructor(bucket: R2Bucket) {
@@ -75,14 +84,13 @@ export class R2Objects implements Objects {
     }
   }
 
-  async list(
-    prefix: string,
-    after: string | null,
-    limit: number,
-  ): Promise<{ objects: ObjectInfo[]; more: boolean }> {
-    const options = { prefix, limit, ...(after === null ? {} : { startAfter: after }) };
+  async list(prefix: string, from: string | null, limit: number): Promise<Page> {
+    const options = { prefix, limit, ...(from === null ? {} : { startAfter: from }) };
     const page = await again(() => this.#bucket.list(options));
-    return { objects: page.objects.map(infoOf), more: page.truncated };
+    return {
+      objects: page.objects.map(infoOf),
+      next: page.truncated ? (page.objects.at(-1)?.key ?? null) : null,
+    };
   }
 
   async beginMultipart(key: string): Promise<Multipart> {

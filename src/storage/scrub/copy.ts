@@ -27,7 +27,7 @@ export async function copyObject(
 ): Promise<string | null> {
   const { objects } = stores;
   const key = newObjectKey(kind);
-  if (size > objects.maxPut) return copyInParts(stores, from, key, size, digest);
+  if (size > objects.can.maxPut) return copyInParts(stores, from, key, size, digest);
   const outcome = await objects.putVerified(key, sourceOf(objects, from, size), size, digest);
   if (outcome === "stored") return key;
   if (outcome === "mismatch") return null;

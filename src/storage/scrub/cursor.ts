@@ -13,8 +13,8 @@ export interface Cursor {
   after: string | null;
 }
 
-/** R2's own limit. Bytes. */
-const LONGEST_KEY = 1024;
+/** Where a page of a store begins, and a key of it: keys have 1,024 bytes at most. Bytes. */
+const LONGEST = 4096;
 
 const isId = (text: string) => /^\d{1,15}$/.test(text);
 
@@ -23,7 +23,7 @@ const IS_POSITION: Record<WalkName, (text: string) => boolean> = {
   manifests: isId,
   objects: (text) =>
     PREFIXES.some((prefix) => text.startsWith(prefix)) &&
-    new TextEncoder().encode(text).byteLength <= LONGEST_KEY,
+    new TextEncoder().encode(text).byteLength <= LONGEST,
   damage: isId,
 };
 

@@ -30,18 +30,39 @@ export function unnamedObjects(stores: Stores, freeBefore: number): Walk {
       const prefix = prefixes.find((one) => after === null || after < one || after.startsWith(one));
       // Nothing is missing (any more), so nothing is looked for.
       if (prefix === undefined) return { items: [], end: null };
-      const from = after?.startsWith(prefix) ? after : null;
-      const { objects: listed, more } = await stores.objects.list(prefix, from, LISTED);
+      const { from, seen } = parsePosition(after?.startsWith(prefix) ? after : prefix);
+      const page = await stores.objects.list(prefix, from === prefix ? null : from, LISTED);
+      const listed = page.objects.filter(({ key }) => key > seen);
       const unnamed = await findUnnamed(stores.db, listed, freeBefore);
       const items = unnamed.map((object) => ({
-        position: object.key,
+        position: formatPosition({ from, seen: object.key }),
         bytes: object.size,
         check: () => check(stores, object, prefix, lacking[prefix]),
       }));
       const following = prefixes[prefixes.indexOf(prefix) + 1] ?? null;
-      return { items, end: more ? (listed.at(-1)?.key ?? null) : following };
+      return { items, end: page.next === null ? following : formatPosition({ from: page.next, seen: "" }) };
     },
   };
+}
+
+/** Pages begin where the store says, and may be left in their middle. */
+interface Position {
+  /** Where the page begins: the prefix, or what the store named. */
+  from: string;
+  /** The last key of it that was looked at; empty for none. */
+  seen: string;
+}
+
+function formatPosition({ from, seen }: Position): string {
+  return `${from}${seen}#${seen.length}`;
+}
+
+/** Whatever it is that an administrator sends as one, it means something. */
+function parsePosition(text: string): Position {
+  const [end = "", length = ""] = /#(\d{1,4})$/.exec(text) ?? [];
+  const both = text.slice(0, text.length - end.length);
+  const at = Math.max(both.length - Number(length), 0);
+  return { from: both.slice(0, at), seen: both.slice(at) };
 }
 
 async function check(

@@ -125,7 +125,7 @@ export class Intake {
       if (this.#part.full) {
         if (!(await this.#sending)) return "lost";
         // The last part, which may be short, is the tail's.
-        if (this.#upload.state.partCount === this.#objects.maxParts - 1) return "too-large";
+        if (this.#upload.state.partCount === this.#objects.can.maxParts - 1) return "too-large";
         this.#sending = this.#send(this.#part.take());
         // It is awaited later; until then a failure is no unhandled rejection.
         this.#sending.catch(() => {});

@@ -50,6 +50,8 @@ export interface Unknown {
 /** A store could not be reached. The session stands: ask it how far it got. */
 export interface NotAvailable {
   kind: "unavailable";
+  /** As Unavailable has it. */
+  refusal: string | null;
 }
 
 /** The database has no room. The session stands, with all that it has: the request can be repeated. */

@@ -195,7 +195,7 @@ export class UploadSession extends DurableObject<Env> {
       await restart(this.#stores, upload);
     }
     const { length } = chunk;
-    if (upload.state.offset === 0 && length !== null && length <= this.#stores.objects.maxPut) {
+    if (upload.state.offset === 0 && length !== null && length <= this.#stores.objects.can.maxPut) {
       return putWhole(this.#stores, upload, digest, body, length);
     }
     const refused = await this.#receive(upload, chunk, body, digest);

@@ -13,5 +13,5 @@ export function unaskedFor(error: unknown): NotAvailable | NoRoom {
   }
   if (!(error instanceof Unavailable)) throw error;
   log("upload-not-available", { error }, "warn");
-  return { kind: "unavailable" };
+  return { kind: "unavailable", refusal: error.refusal };
 }

@@ -1,0 +1,205 @@
+/** S3, and what speaks as it does. How it is asked is in s3-bucket.ts. */
+
+import { createHash } from "node:crypto";
+import { log } from "../../log.ts";
+import type { Digest } from "../../oci/digest.ts";
+import type { ByteRange } from "../../oci/range.ts";
+import { putHashed } from "./hashed-put.ts";
+import type { Capabilities, Multipart, ObjectInfo, Objects, Page, Part, Source } from "./objects.ts";
+import type { S3Bucket } from "./s3-bucket.ts";
+import { again, documentOf, isPassing, Refusal } from "./service.ts";
+import { childrenOf, escapeXml, textOf } from "./xml.ts";
+
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, and the same of Google Cloud Storage.
+const CAN: Capabilities = {
+  // Some that speak its protocol do. None is trusted to.
+  verifies: [],
+  // 5 GiB.
+  maxPut: 4 * 1024 ** 3,
+  maxParts: 10_000,
+  smallestPart: 5 * 1024 ** 2,
+  largestPart: 5 * 1024 ** 3,
+  equalParts: false,
+};
+
+const KEYS_PER_CALL = 1000;
+
+/** Where they go one by one; a Worker has six connections at once. */
+const DELETED_TOGETHER = 5;
+
+/** How long a part may be on its way. Milliseconds. */
+const PART_PATIENCE = 5 * 60_000;
+
+/** What is wrong with parts: they never become an object. */
+const BAD_PARTS = new Set(["NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall"]);
+
+export class S3Objects implements Objects {
+  readonly can = CAN;
+  readonly #bucket: S3Bucket;
+  readonly #deletesMany: boolean;
+
+  /** @param deletesMany whether many keys can be deleted by one call */
+  constructor(bucket: S3Bucket, deletesMany: boolean) {
+    this.#bucket = bucket;
+    this.#deletesMany = deletesMany;
+  }
+
+  putVerified(
+    key: string,
+    body: Source,
+    length: number,
+    digest: Digest,
+  ): Promise<"stored" | "mismatch" | "interrupted"> {
+    return putHashed(key, body, length, digest, (stream) =>
+      this.#bucket.drop("PUT", key, { body: stream, patience: null }),
+    );
+  }
+
+  put(key: string, bytes: Uint8Array | string): Promise<void> {
+    return again(() => this.#bucket.drop("PUT", key, { body: bytes, patience: PART_PATIENCE }));
+  }
+
+  get(key: string, range: ByteRange | null): Promise<ReadableStream | null> {
+    const headers: Record<string, string> =
+      range === null ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
+    return again(async () => {
+      const response = await this.#bucket.unlessGone("GET", key, { headers });
+      if (response === null) return null;
+      if (range === null || response.status === 206) return response.body;
+      await response.body?.cancel();
+      throw new Refusal(response.status, "RangeIgnored", "the store answered a range with the whole");
+    });
+  }
+
+  head(key: string): Promise<ObjectInfo | null> {
+    return again(async () => {
+      try {
+        const { headers } = await this.#bucket.call("HEAD", key);
+        const size = Number(headers.get("Content-Length"));
+        return { key, size, createdAt: Date.parse(headers.get("Last-Modified") ?? "") };
+      } catch (error) {
+        if (!(error instanceof Refusal) || isPassing(error)) throw error;
+        // It has no body, which would say whether it is the object that is not there, or the bucket, or the right.
+        const response = await this.#bucket.unlessGone("GET", key, { headers: { Range: "bytes=0-0" } });
+        await response?.body?.cancel();
+        if (response === null) return null;
+        throw new Refusal(503, "SlowDown", "it came just now");
+      }
+    });
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    const many = keys.length > 1 && this.#deletesMany;
+    const together = many ? KEYS_PER_CALL : DELETED_TOGETHER;
+    for (let start = 0; start < keys.length; start += together) {
+      const some = keys.slice(start, start + together);
+      if (many) await again(() => this.#deleteMany(some));
+      else await Promise.all(some.map((key) => this.#deleteOne(key)));
+    }
+  }
+
+  async #deleteOne(key: string): Promise<void> {
+    await again(async () => {
+      const response = await this.#bucket.unlessGone("DELETE", key);
+      await response?.body?.cancel();
+    });
+  }
+
+  async #deleteMany(keys: readonly string[]): Promise<void> {
+    const objects = keys.map((key) => `<Object><Key>${escapeXml(key)}</Key></Object>`).join("");
+    const body = `<Delete xmlns="${NAMESPACE}"><Quiet>true</Quiet>${objects}</Delete>`;
+    const headers = {
+      "Content-MD5": createHash("md5").update(body).digest("base64"),
+      "Content-Type": "application/xml",
+    };
+    const response = await this.#bucket.call("POST", null, { query: { delete: "" }, headers, body });
+    const left = childrenOf(await documentOf(response), "Error");
+    const failed = left.find((error) => textOf(error, "Code") !== "NoSuchKey");
+    if (failed === undefined) return;
+    const code = textOf(failed, "Code") ?? "";
+    throw new Refusal(200, code, `${left.length} of ${keys.length} keys: ${textOf(failed, "Message")}`);
+  }
+
+  list(prefix: string, from: string | null, limit: number): Promise<Page> {
+    const query = {
+      "list-type": "2",
+      "encoding-type": "url",
+      "max-keys": String(limit),
+      prefix,
+      ...(from !== null && { "start-after": from }),
+    };
+    return again(async () => {
+      const response = await this.#bucket.call("GET", null, { query });
+      const root = await documentOf(response);
+      const encoded = textOf(root, "EncodingType") === "url";
+      const objects = childrenOf(root, "Contents").map((entry) => {
+        const key = textOf(entry, "Key") ?? "";
+        const createdAt = Date.parse(textOf(entry, "LastModified") ?? "");
+        return { key: encoded ? decode(key) : key, size: Number(textOf(entry, "Size")), createdAt };
+      });
+      const more = textOf(root, "IsTruncated") === "true";
+      return { objects, next: more ? (objects.at(-1)?.key ?? null) : null };
+    });
+  }
+
+  beginMultipart(key: string): Promise<Multipart> {
+    return again(async () => {
+      const response = await this.#bucket.call("POST", key, { query: { uploads: "" } });
+      const id = textOf(await documentOf(response), "UploadId");
+      if (id === null) throw new Refusal(response.status, "NoUploadId", "the answer has none");
+      return { key, id };
+    });
+  }
+
+  putPart({ key, id }: Multipart, number: number, bytes: Uint8Array): Promise<Part | null> {
+    const query = { partNumber: String(number), uploadId: id };
+    return again(async () => {
+      try {
+        const response = await this.#bucket.call("PUT", key, { query, body: bytes, patience: PART_PATIENCE });
+        await response.body?.cancel();
+        return { number, etag: response.headers.get("ETag") ?? "" };
+      } catch (error) {
+        if (error instanceof Refusal && error.code === "NoSuchUpload") return null;
+        throw error;
+      }
+    });
+  }
+
+  completeMultipart({ key, id }: Multipart, parts: Part[]): Promise<boolean> {
+    const list = parts.map(
+      ({ number, etag }) => `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(etag)}</ETag></Part>`,
+    );
+    const body = `<CompleteMultipartUpload xmlns="${NAMESPACE}">${list.join("")}</CompleteMultipartUpload>`;
+    const headers = { "Content-Type": "application/xml" };
+    return again(async () => {
+      try {
+        const call = { query: { uploadId: id }, headers, body, patience: PART_PATIENCE };
+        const root = await documentOf(await this.#bucket.call("POST", key, call));
+        // It may think for long, and begin its answer before it knows.
+        if (root.name === "Error")
+          throw new Refusal(200, textOf(root, "Code") ?? "", textOf(root, "Message") ?? "");
+        return true;
+      } catch (error) {
+        if (!(error instanceof Refusal && BAD_PARTS.has(error.code))) throw error;
+        // An earlier try may have gone through, with its answer lost: then the upload has gone.
+        if ((await this.head(key)) !== null) return true;
+        log("multipart-refused", { key, error }, "warn");
+        return false;
+      }
+    });
+  }
+
+  abortMultipart({ key, id }: Multipart): Promise<void> {
+    return again(async () => {
+      const response = await this.#bucket.unlessGone("DELETE", key, { query: { uploadId: id } });
+      await response?.body?.cancel();
+    });
+  }
+}
+
+const NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+/** As `encoding-type=url` encodes keys. */
+function decode(key: string): string {
+  return decodeURIComponent(key.replaceAll("+", " "));
+}

@@ -1,0 +1,30 @@
+/** What the settings say of the store. Messages name a setting, and never show a secret. */
+
+/** Secrets, which are no variables of wrangler.toml: absent until they are put. */
+export interface StoreSecrets {
+  STORE_ACCESS_KEY_ID?: string;
+  STORE_SECRET_ACCESS_KEY?: string;
+}
+
+export type StoreEnv = Pick<Env, "BUCKET" | "STORE" | "STORE_URL" | "STORE_REGION"> & StoreSecrets;
+
+/** Without TLS only on this machine, as bodies are not signed. */
+const URL_OF_STORE = /^(https:\/\/|http:\/\/(localhost|127\.0\.0\.1)[:/])[^?#@]*[^/?#@]$/;
+
+/** Where the store's bucket is. @throws Error */
+export function urlOf({ STORE, STORE_URL: url }: StoreEnv): string {
+  if (URL_OF_STORE.test(url) && URL.canParse(url)) return url;
+  throw new Error(
+    `the setting STORE_URL is ${JSON.stringify(url)}, but must be the https address of the bucket for ` +
+      `STORE=${STORE}, without a slash at its end`,
+  );
+}
+
+/** @throws Error */
+export function keysOf(env: StoreEnv): { accessKeyId: string; secretAccessKey: string } {
+  const { STORE, STORE_ACCESS_KEY_ID: accessKeyId, STORE_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey };
+  throw new Error(
+    `the secrets STORE_ACCESS_KEY_ID and STORE_SECRET_ACCESS_KEY must be put for STORE=${STORE}`,
+  );
+}
