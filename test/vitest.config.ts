@@ -1,3 +1,4 @@
+import process from "node:process";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { filesOf } from "./suites.ts";
@@ -20,7 +21,7 @@ const workerd = () =>
 /** Against the Worker with its bytes in `store`. */
 const against = (store: StoreName, name: string) => ({
   name,
-  globalSetup: ["test/support/issuer-setup.ts"],
+  globalSetup: ["test/support/issuer-setup.ts", "test/support/azurite-setup.ts"],
   setupFiles: ["test/setup.ts"],
   testTimeout: 60_000,
   provide: { store },
@@ -37,6 +38,15 @@ export default defineConfig({
       { plugins: [workerd()], test: { ...against("r2", "worker"), include: filesOf("worker") } },
       // Some of the same again, with the bytes elsewhere.
       { plugins: [workerd()], test: { ...against("s3", "worker on s3"), include: filesOf("s3") } },
+      // Where it is installed: see support/azurite-setup.ts.
+      ...(process.env.AZURITE_HOME
+        ? [
+            {
+              plugins: [workerd()],
+              test: { ...against("azure", "worker on azure"), include: filesOf("azure") },
+            },
+          ]
+        : []),
     ],
   },
 });

@@ -79,6 +79,14 @@ describe("a setting that makes no sense", () => {
     { STORE: "s3", STORE_URL: "https://user:word@s3.test/berth", ...STORE_KEYS },
     { STORE: "s3", STORE_URL: "https://s3.test/berth?a=b", ...STORE_KEYS },
     { STORE: "s3", STORE_URL: "https://s3.test/berth", ...STORE_KEYS, STORE_SECRET_ACCESS_KEY: "" },
+    { STORE: "azure", STORE_URL: "https://a.test/berth", STORE_SAS: "sv=1" },
+    { STORE: "azure", STORE_URL: "https://a.test/berth", ...STORE_KEYS },
+    {
+      STORE: "azure",
+      STORE_URL: "https://a.test/berth",
+      STORE_SAS: "sig=a",
+      STORE_SECRET_ACCESS_KEY: "a2V5",
+    },
   ])("%j fails every request, and tells no client why", async (variables) => {
     setVariables(variables);
     const response = await request("GET", "/v2/");

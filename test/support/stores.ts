@@ -1,6 +1,8 @@
 /** The stores that the tests have: each for what it is. */
 
 import { env } from "cloudflare:workers";
+import { inject } from "vitest";
+import { AzureContainer } from "../../src/storage/objects/azure-container.ts";
 import type { Objects } from "../../src/storage/objects/objects.ts";
 import { openObjects } from "../../src/storage/objects/open.ts";
 import { S3_KEYS } from "./s3-keys.ts";
@@ -22,7 +24,32 @@ async function s3(): Promise<StoreVariables> {
   };
 }
 
-export const STORES = { r2: async () => R2, s3 } as const satisfies Record<
+/** Azurite's own account, which is the same everywhere. */
+const AZURITE = {
+  account: "devstoreaccount1",
+  key: "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+};
+
+/** A new container of azurite. */
+async function azure(): Promise<StoreVariables> {
+  const url = `${inject("azurite")}/c${crypto.randomUUID()}`;
+  const key = Buffer.from(AZURITE.key, "base64");
+  const container = new AzureContainer(url, { account: AZURITE.account, key });
+  await container.call("PUT", null, { query: { restype: "container" } });
+  return {
+    STORE: "azure",
+    STORE_URL: url,
+    STORE_ACCESS_KEY_ID: AZURITE.account,
+    STORE_SECRET_ACCESS_KEY: AZURITE.key,
+  };
+}
+
+/** Why a store cannot be tested here; null when it can. */
+export function lacking(store: StoreName): string | null {
+  return store === "azure" && inject("azurite") === null ? "AZURITE_HOME is not set" : null;
+}
+
+export const STORES = { r2: async () => R2, s3, azure } as const satisfies Record<
   string,
   () => Promise<StoreVariables>
 >;

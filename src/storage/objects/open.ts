@@ -1,16 +1,19 @@
 /** Which store the objects are in. Another one is a file beside this, and a line in STORES. */
 
+import { AzureObjects } from "./azure.ts";
+import { AzureContainer } from "./azure-container.ts";
 import type { Objects } from "./objects.ts";
 import { R2Objects } from "./r2.ts";
 import { S3Objects } from "./s3.ts";
 import { S3Bucket } from "./s3-bucket.ts";
-import { keysOf, type StoreEnv, urlOf } from "./store-settings.ts";
+import { azureLoginOf, keysOf, type StoreEnv, urlOf } from "./store-settings.ts";
 
 /** By what STORE says. Each throws an Error that names the setting that makes no sense. */
 const STORES: Record<string, (env: StoreEnv) => Objects> = {
   r2: ({ BUCKET }) => new R2Objects(BUCKET),
   s3: (env) =>
     new S3Objects(new S3Bucket({ url: urlOf(env), region: env.STORE_REGION || null, ...keysOf(env) }), true),
+  azure: (env) => new AzureObjects(new AzureContainer(urlOf(env), azureLoginOf(env))),
 };
 
 /** Opens it; nothing is asked of it yet. @throws Error naming the setting that makes no sense */

@@ -1,9 +1,12 @@
 /** What the settings say of the store. Messages name a setting, and never show a secret. */
 
+import type { AzureLogin } from "./azure-container.ts";
+
 /** Secrets, which are no variables of wrangler.toml: absent until they are put. */
 export interface StoreSecrets {
   STORE_ACCESS_KEY_ID?: string;
   STORE_SECRET_ACCESS_KEY?: string;
+  STORE_SAS?: string;
 }
 
 export type StoreEnv = Pick<Env, "BUCKET" | "STORE" | "STORE_URL" | "STORE_REGION"> & StoreSecrets;
@@ -26,5 +29,21 @@ export function keysOf(env: StoreEnv): { accessKeyId: string; secretAccessKey: s
   if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey };
   throw new Error(
     `the secrets STORE_ACCESS_KEY_ID and STORE_SECRET_ACCESS_KEY must be put for STORE=${STORE}`,
+  );
+}
+
+/** By the account's key, or by a shared access signature. @throws Error */
+export function azureLoginOf(env: StoreEnv): AzureLogin {
+  const { STORE_ACCESS_KEY_ID: account, STORE_SECRET_ACCESS_KEY: key, STORE_SAS } = env;
+  const sas = STORE_SAS?.replace(/^\?/, "");
+  if (sas && !key) {
+    if (new URLSearchParams(sas).has("sig")) return { sas };
+    throw new Error('the secret STORE_SAS must be a shared access signature, like "sv=…&sig=…"');
+  }
+  if (account && key && !sas && /^[A-Za-z0-9+/]+=*$/.test(key))
+    return { account, key: Buffer.from(key, "base64") };
+  throw new Error(
+    "for STORE=azure put the secrets STORE_ACCESS_KEY_ID (the storage account's name) and STORE_SECRET_ACCESS_KEY " +
+      "(one of its keys, as it is shown), or STORE_SAS alone",
   );
 }

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Unavailable } from "../../../src/storage/retry.ts";
 import { bytesOf, sha256 } from "../../support/content.ts";
-import { openWith, STORES, type StoreVariables } from "../../support/stores.ts";
+import { lacking, openWith, STORES, type StoreVariables } from "../../support/stores.ts";
 
 const log: string[] = [];
 
@@ -18,7 +18,8 @@ afterEach(() => vi.restoreAllMocks());
 /** By which code each call is refused, and what it says. */
 async function refusals(variables: StoreVariables): Promise<(string | null)[]> {
   const objects = openWith(variables);
-  const multipart = { key: "blobs/a", id: "id" };
+  // Azure's begin without a call.
+  const multipart = { key: "blobs/a", id: variables.STORE === "azure" ? "blocks-id" : "id" };
   const body = () => new Response("hello").body as ReadableStream<Uint8Array>;
   const calls: (() => Promise<unknown>)[] = [
     () => objects.putVerified("blobs/a", body(), 5, sha256("hello")),
@@ -28,7 +29,6 @@ async function refusals(variables: StoreVariables): Promise<(string | null)[]> {
     () => objects.delete(["blobs/a"]),
     () => objects.delete(["blobs/a", "blobs/b"]),
     () => objects.list("blobs/", null, 10),
-    () => objects.beginMultipart("blobs/a"),
     () => objects.putPart(multipart, 1, bytesOf("hello")),
     () => objects.completeMultipart(multipart, [{ number: 1, etag: "etag" }]),
     () => objects.abortMultipart(multipart),
@@ -42,6 +42,32 @@ async function refusals(variables: StoreVariables): Promise<(string | null)[]> {
   }
   return [...new Set(codes)];
 }
+
+describe.skipIf(lacking("azure") !== null)("azure (needs AZURITE_HOME)", () => {
+  const WRONG = Buffer.from("another-very-secret-key").toString("base64");
+
+  test("a wrong key is told by the store's own code, and never shown", async () => {
+    const wrong = { STORE_SECRET_ACCESS_KEY: WRONG };
+    expect(await refusals({ ...(await STORES.azure()), ...wrong })).toEqual(["AuthorizationFailure"]);
+    expect(log.filter((line) => line.includes("store-refuses"))).toHaveLength(1);
+    expect(log.join("\n")).not.toContain(WRONG);
+  });
+
+  test("a shared access signature goes along, and is shown to nobody", async () => {
+    const { STORE_ACCESS_KEY_ID: _, STORE_SECRET_ACCESS_KEY: __, ...others } = await STORES.azure();
+    const STORE_SAS = "?sv=2021-12-02&sr=c&sp=racwdl&se=2099-01-01T00:00:00Z&sig=bm90LXRoZS1yaWdodC1vbmU%3D";
+    expect(await refusals({ ...others, STORE_SAS })).toEqual(["AuthorizationFailure"]);
+    expect(log.join("\n")).not.toContain("bm90LXRoZS1yaWdodC1vbmU");
+    const away = { STORE_URL: "http://127.0.0.1:1/account/berth" };
+    await expect(openWith({ ...others, STORE_SAS, ...away }).head("blobs/a")).rejects.toThrow(Unavailable);
+    expect(log.join("\n")).not.toContain("bm90LXRoZS1yaWdodC1vbmU");
+  });
+
+  test("a container that is not there is no blob that is not there", async () => {
+    const { STORE_URL = "", ...others } = await STORES.azure();
+    expect(await refusals({ ...others, STORE_URL: `${STORE_URL}x` })).toEqual(["ContainerNotFound"]);
+  });
+});
 
 describe("s3", () => {
   const variables: () => Promise<StoreVariables> = STORES.s3;
