@@ -25,7 +25,7 @@ import { scrub } from "./routes/scrub.ts";
 import { tags } from "./routes/tags.ts";
 import { token } from "./routes/token.ts";
 import { tokens } from "./routes/tokens.ts";
-import { databaseFull, requireMigrated, unavailable } from "./routes/unavailable.ts";
+import { askStore, databaseFull, requireMigrated, unavailable } from "./routes/unavailable.ts";
 import { uploadStart } from "./routes/upload-start.ts";
 import { uploads } from "./routes/uploads.ts";
 import { DatabaseFull } from "./storage/database.ts";
@@ -60,6 +60,8 @@ registry.use(async (c, next) => {
 });
 
 registry.use(requireMigrated);
+
+app.use(askStore);
 
 // Who is calling. What they may do is for each handler to ask: it knows the repository and the action.
 registry.use(async (c, next) => {

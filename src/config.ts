@@ -1,6 +1,7 @@
 /** The Worker's variables as typed settings. A wrong one fails loudly, at the first request. */
 
 import { type Glob, parseGlob } from "./oci/globs.ts";
+import type { Links } from "./storage/objects/objects.ts";
 import { openObjects } from "./storage/objects/open.ts";
 import type { StoreSecrets } from "./storage/objects/store-settings.ts";
 
@@ -14,23 +15,16 @@ export interface Oidc {
   tokenLifetime: number;
 }
 
-/** Where clients are sent for large blobs: R2, reached in S3's way. */
+/** Where clients are sent for large blobs: the store itself. */
 export interface Redirect {
   /** The smallest blob. Bytes. */
   from: number;
-  endpoint: {
-    /** With the bucket at its end, without a slash. */
-    url: string;
-    accessKeyId: string;
-    secretAccessKey: string;
-  };
+  links: Links;
 }
 
 /** Secrets, which are no variables of wrangler.toml: absent until they are put. */
 interface Secrets extends StoreSecrets {
   TOKEN_SECRET?: string;
-  R2_ACCESS_KEY_ID?: string;
-  R2_SECRET_ACCESS_KEY?: string;
 }
 
 export interface Settings {
@@ -79,7 +73,7 @@ export interface Settings {
 /** @throws Error naming the variable that makes no sense */
 export function readSettings(env: Env & Secrets): Settings {
   // What it says of the store is for the store to read; here it fails loudly.
-  openObjects(env);
+  const { links } = openObjects(env);
   return {
     allowHttp: flag("ALLOW_HTTP", env.ALLOW_HTTP),
     maxTokenLifetime: maxTokenLifetime(env),
@@ -87,7 +81,7 @@ export function readSettings(env: Env & Secrets): Settings {
     tokenSecrets: tokenSecrets(env.TOKEN_SECRET ?? ""),
     publicRepositories: globs("PUBLIC_REPOSITORIES", env.PUBLIC_REPOSITORIES),
     edgeCache: flag("EDGE_CACHE", env.EDGE_CACHE),
-    redirect: redirect(env),
+    redirect: redirect(env, links),
     readReplicas: flag("READ_REPLICAS", env.READ_REPLICAS),
     allowDelete: flag("ALLOW_DELETE", env.ALLOW_DELETE),
     allowSparseIndexes: flag("ALLOW_SPARSE_INDEXES", env.ALLOW_SPARSE_INDEXES),
@@ -106,19 +100,28 @@ export function readSettings(env: Env & Secrets): Settings {
   };
 }
 
-function redirect(env: Env & Secrets): Redirect | null {
+function redirect(env: Env & Secrets, links: Links | null): Redirect | null {
   if (env.REDIRECT_BLOBS_FROM === "never") return null;
   const from = bytes("REDIRECT_BLOBS_FROM", env.REDIRECT_BLOBS_FROM);
-  const url = env.R2_S3_ENDPOINT;
+  if (env.STORE === "r2") checkR2Endpoint(env);
+  if (links !== null) return { from, links };
+  throw new Error(
+    `REDIRECT_BLOBS_FROM needs keys that can sign links for STORE=${env.STORE}: the account's key, not STORE_SAS`,
+  );
+}
+
+function checkR2Endpoint({
+  R2_S3_ENDPOINT: url,
+  R2_ACCESS_KEY_ID,
+  R2_SECRET_ACCESS_KEY,
+}: Env & Secrets): void {
   const { pathname = "/", username = "" } = HTTPS.test(url) && URL.canParse(url) ? new URL(url) : {};
   if (pathname.endsWith("/") || username !== "")
     throw wrong("R2_S3_ENDPOINT", url, '"https://<account>.r2.cloudflarestorage.com/<bucket>"');
-  const { R2_ACCESS_KEY_ID: accessKeyId, R2_SECRET_ACCESS_KEY: secretAccessKey } = env;
-  if (!accessKeyId || !secretAccessKey)
+  if (!R2_ACCESS_KEY_ID || !R2_SECRET_ACCESS_KEY)
     throw new Error(
       "the secrets R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY must be put for REDIRECT_BLOBS_FROM",
     );
-  return { from, endpoint: { url, accessKeyId, secretAccessKey } };
 }
 
 function tokenSecrets(value: string): string[] {

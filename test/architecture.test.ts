@@ -34,7 +34,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
     /^(routes|auth)\/|^(config|log)\.ts$|^oci\/errors\.ts$|^storage\/(database|retry)\.ts$|^web\/web\.ts$/,
   ],
   [/^log\.ts$/, /^$/],
-  [/^config\.ts$/, /^oci\/|^storage\/objects\/(open|store-settings)\.ts$/],
+  [/^config\.ts$/, /^oci\/|^storage\/objects\/(objects|open|store-settings)\.ts$/],
   [/^gc\//, /^gc\/|^storage\/(garbage\/|(?:audit|stores)\.ts$)|^(config|log)\.ts$/],
   [
     /^auth\//,
@@ -42,7 +42,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   ],
   [
     /^routes\/(context|pagination|conditional|authorize|drained|limited-body|admin-request|token-request|reliance|unavailable|flag|request-log)\.ts$/,
-    /^oci\/|^auth\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|admin-request)\.ts$|^storage\/(audit|blobs|registry|stores)\.ts$/,
+    /^oci\/|^auth\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|admin-request)\.ts$|^storage\/(audit|blobs|registry|stores|objects\/keys)\.ts$/,
   ],
   [
     /^routes\//,

@@ -41,7 +41,7 @@ function sourcesOf(c: Context): BlobSources {
   const { hostname } = new URL(c.req.url);
   return {
     edge: edgeCache ? c.executionCtx.exports.StoredObjects : null,
-    redirect: redirect !== null && !keepsCredentials(hostname, redirect.endpoint) ? redirect : null,
+    redirect: redirect !== null && !keepsCredentials(hostname, redirect.links) ? redirect : null,
   };
 }
 

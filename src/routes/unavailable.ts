@@ -1,7 +1,9 @@
 /** Answers while the registry's storage cannot serve. */
 
 import type { Next } from "hono";
+import { log } from "../log.ts";
 import { RegistryError } from "../oci/errors.ts";
+import { IDENTITY_KEY } from "../storage/objects/keys.ts";
 import { isMigrated } from "../storage/registry.ts";
 import { openStores } from "../storage/stores.ts";
 import type { Context } from "./context.ts";
@@ -27,6 +29,20 @@ export function databaseFull(): RegistryError {
   );
 }
 
+/** Whether this isolate has asked the object store. */
+let asked = false;
+
+/** Middleware: whether the object store takes the registry's word is asked once an isolate, for the log. */
+export async function askStore(c: Context, next: Next): Promise<void> {
+  if (!asked && c.env.STORE !== "r2") {
+    asked = true;
+    // A refusal is told by its code; what is only away may be back before anybody wants it.
+    const answer = openStores(c.env).objects.head(IDENTITY_KEY);
+    c.executionCtx.waitUntil(answer.catch((error) => log("store-not-asked", { error }, "warn")));
+  }
+  await next();
+}
+
 /** Asked once an isolate: tables do not grow older. */
 let migrated = false;
 
@@ -45,7 +61,8 @@ export async function requireMigrated(c: Context, next: Next): Promise<void> {
   await next();
 }
 
-/** Forgets what is known of the database. For tests. */
+/** Forgets what is known of the stores. For tests. */
 export function forgetMigrated(): void {
   migrated = false;
+  asked = false;
 }

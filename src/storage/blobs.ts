@@ -7,7 +7,7 @@ import { type Actor, noteUnlinking } from "./audit.ts";
 import type { Database } from "./database.ts";
 import { noteMissing } from "./missing.ts";
 import { readThroughEdge } from "./objects/edge.ts";
-import { type S3Endpoint, signedUrl } from "./objects/signed-url.ts";
+import type { Links } from "./objects/objects.ts";
 import type { Stores } from "./stores.ts";
 
 interface BlobRow {
@@ -68,7 +68,7 @@ export interface BlobSources {
   /** StoredObjects, behind Cloudflare's cache; null to do without. */
   edge: Fetcher | null;
   /** Where the client is sent for a blob of so many bytes and more; null to send none. */
-  redirect: { from: number; endpoint: S3Endpoint } | null;
+  redirect: { from: number; links: Links } | null;
 }
 
 /**
@@ -94,15 +94,14 @@ export async function getBlob(
     }
     const range = select(row.size);
     const object = { key: row.object_key, size: row.size };
-    if (redirect !== null && object.size >= redirect.from) {
-      // The bucket would tell the client alone that the object is gone, and nobody would push it again.
-      if ((await objects.head(object.key)) !== null)
-        return { kind: "elsewhere", url: await signedUrl(redirect.endpoint, object.key) };
-    } else {
-      const body =
-        (edge && (await readThroughEdge(edge, object, range))) ?? (await objects.get(object.key, range));
-      if (body !== null) return { kind: "content", size: row.size, range, body };
-    }
+    const large = redirect !== null && object.size >= redirect.from;
+    // The bucket would tell the client alone that the object is gone, and nobody would push it again.
+    const url =
+      large && (await objects.head(object.key)) !== null ? await redirect.links.to(object.key) : null;
+    if (url !== null) return { kind: "elsewhere", url };
+    const body =
+      (edge && (await readThroughEdge(edge, object, range))) ?? (await objects.get(object.key, range));
+    if (body !== null) return { kind: "content", size: row.size, range, body };
     missing = row.object_key;
   }
 }

@@ -24,6 +24,11 @@ async function s3(): Promise<StoreVariables> {
   };
 }
 
+/** The same, asked as Google Cloud Storage is. */
+async function gcs(): Promise<StoreVariables> {
+  return { ...(await s3()), STORE: "gcs" };
+}
+
 /** Azurite's own account, which is the same everywhere. */
 const AZURITE = {
   account: "devstoreaccount1",
@@ -49,7 +54,7 @@ export function lacking(store: StoreName): string | null {
   return store === "azure" && inject("azurite") === null ? "AZURITE_HOME is not set" : null;
 }
 
-export const STORES = { r2: async () => R2, s3, azure } as const satisfies Record<
+export const STORES = { r2: async () => R2, s3, gcs, azure } as const satisfies Record<
   string,
   () => Promise<StoreVariables>
 >;

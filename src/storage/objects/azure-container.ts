@@ -5,9 +5,12 @@
  */
 
 import { createHmac } from "node:crypto";
+import { type AzureAccount, azureLinks } from "./azure-links.ts";
+import type { Links } from "./objects.ts";
 import { ask } from "./service.ts";
+import { pathOf } from "./signed-url.ts";
 
-export type AzureLogin = { account: string; key: Uint8Array } | { sas: string };
+export type AzureLogin = AzureAccount | { sas: string };
 
 export interface AzureCall {
   query?: Record<string, string>;
@@ -45,13 +48,19 @@ export class AzureContainer {
     this.#login = login;
   }
 
+  /** Null where a signature was given, which can sign no other. */
+  get links(): Links | null {
+    const login = this.#login;
+    return "sas" in login ? null : azureLinks(this.#url, login);
+  }
+
   /** Asks once. @param key null for the container @returns a success @throws Refusal */
   call(
     method: string,
     key: string | null,
     { query = {}, headers: given = {}, body, length = 0, patience }: AzureCall = {},
   ): Promise<Response> {
-    const path = key === null ? "" : `/${key.split("/").map(encodeURIComponent).join("/")}`;
+    const path = key === null ? "" : `/${pathOf(key)}`;
     const url = new URL(`${this.#url}${path}?${new URLSearchParams(query)}`);
     const headers = new Headers({ ...given, "x-ms-date": new Date().toUTCString(), "x-ms-version": VERSION });
     // Else it would be guessed by what the body is.

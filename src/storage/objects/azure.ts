@@ -11,7 +11,7 @@ import type { Digest } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
 import type { AzureCall, AzureContainer } from "./azure-container.ts";
 import { putHashed } from "./hashed-put.ts";
-import type { Capabilities, Multipart, ObjectInfo, Objects, Page, Part, Source } from "./objects.ts";
+import type { Capabilities, Links, Multipart, ObjectInfo, Objects, Page, Part, Source } from "./objects.ts";
 import { again, documentOf, Refusal } from "./service.ts";
 import { childrenOf, escapeXml, textOf } from "./xml.ts";
 
@@ -40,10 +40,12 @@ const BLOCK_BLOB = { "x-ms-blob-type": "BlockBlob" };
 
 export class AzureObjects implements Objects {
   readonly can = CAN;
+  readonly links: Links | null;
   readonly #container: AzureContainer;
 
   constructor(container: AzureContainer) {
     this.#container = container;
+    this.links = container.links;
   }
 
   putVerified(

@@ -57,12 +57,23 @@ export interface Capabilities {
   equalParts: boolean;
 }
 
+/** Links that read one object without the registry, whole or by ranges, for a quarter of an hour. */
+export interface Links {
+  /** Whom those who follow one ask: a host without its port. */
+  readonly host: string;
+  /** Null for an object that has none for now. */
+  to(key: string): Promise<string | null>;
+}
+
 /**
  * All methods throw Unavailable when the store cannot be reached, or refuses the registry altogether. No call needs a
  * conditional put, as no key is used twice.
  */
 export interface Objects {
   readonly can: Capabilities;
+
+  /** Null where no secret is there to sign them with. */
+  readonly links: Links | null;
 
   /**
    * Stores a body of `length` bytes under a new `key` if it hashes to `digest`. After a "mismatch" there is no object.

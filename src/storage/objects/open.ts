@@ -6,13 +6,14 @@ import type { Objects } from "./objects.ts";
 import { R2Objects } from "./r2.ts";
 import { S3Objects } from "./s3.ts";
 import { S3Bucket } from "./s3-bucket.ts";
-import { azureLoginOf, keysOf, type StoreEnv, urlOf } from "./store-settings.ts";
+import { azureLoginOf, keysOf, r2LinksOf, type StoreEnv, urlOf } from "./store-settings.ts";
 
 /** By what STORE says. Each throws an Error that names the setting that makes no sense. */
 const STORES: Record<string, (env: StoreEnv) => Objects> = {
-  r2: ({ BUCKET }) => new R2Objects(BUCKET),
-  s3: (env) =>
-    new S3Objects(new S3Bucket({ url: urlOf(env), region: env.STORE_REGION || null, ...keysOf(env) }), true),
+  r2: (env) => new R2Objects(env.BUCKET, r2LinksOf(env)),
+  s3: (env) => new S3Objects(new S3Bucket({ ...s3Of(env), region: env.STORE_REGION || null }), true),
+  // It answers S3's requests, but for the one that deletes many keys.
+  gcs: (env) => new S3Objects(new S3Bucket({ ...s3Of(env), region: env.STORE_REGION || "auto" }), false),
   azure: (env) => new AzureObjects(new AzureContainer(urlOf(env), azureLoginOf(env))),
 };
 
@@ -22,4 +23,8 @@ export function openObjects(env: StoreEnv): Objects {
   if (open !== undefined) return open(env);
   const names = Object.keys(STORES).map((name) => JSON.stringify(name));
   throw new Error(`the setting STORE is ${JSON.stringify(env.STORE)}, but must be ${names.join(" or ")}`);
+}
+
+function s3Of(env: StoreEnv) {
+  return { url: urlOf(env), ...keysOf(env) };
 }

@@ -4,7 +4,7 @@ import { log } from "../../log.ts";
 import { algorithmOf, type Digest, hexOf } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
 import { retried } from "../retry.ts";
-import type { Capabilities, Multipart, ObjectInfo, Objects, Page, Part, Source } from "./objects.ts";
+import type { Capabilities, Links, Multipart, ObjectInfo, Objects, Page, Part, Source } from "./objects.ts";
 
 /** R2 deletes this many keys a call; the simulator does not enforce it. */
 const KEYS_PER_CALL = 1000;
@@ -29,10 +29,13 @@ const CAN: Capabilities = {
 
 export class R2Objects implements Objects {
   readonly can = CAN;
+  readonly links: Links | null;
   readonly #bucket: R2Bucket;
 
-  constructor(bucket: R2Bucket) {
+  /** @param links by its S3 endpoint */
+  constructor(bucket: R2Bucket, links: Links | null) {
     this.#bucket = bucket;
+    this.links = links;
   }
 
   async putVerified(

@@ -4,16 +4,9 @@
  */
 
 import { AwsV4Signer } from "aws4fetch";
+import type { Links } from "./objects.ts";
 import { ask, Refusal } from "./service.ts";
-
-export interface S3Settings {
-  /** With the bucket in its host or at its end, without a slash. */
-  url: string;
-  /** Null to tell it from the host. */
-  region: string | null;
-  accessKeyId: string;
-  secretAccessKey: string;
-}
+import { pathOf, type S3Endpoint, s3Links } from "./signed-url.ts";
 
 export interface S3Call {
   query?: Record<string, string>;
@@ -29,10 +22,14 @@ const GONE = new Set(["NoSuchKey", "NoSuchUpload"]);
 const signingKeys = new Map<string, ArrayBuffer>();
 
 export class S3Bucket {
-  readonly #settings: S3Settings;
+  readonly #endpoint: S3Endpoint;
 
-  constructor(settings: S3Settings) {
-    this.#settings = settings;
+  constructor(endpoint: S3Endpoint) {
+    this.#endpoint = endpoint;
+  }
+
+  get links(): Links {
+    return s3Links(this.#endpoint);
   }
 
   /** Asks once. @param key null for the bucket @returns a success @throws Refusal */
@@ -41,7 +38,7 @@ export class S3Bucket {
     key: string | null,
     { query = {}, headers = {}, body, patience }: S3Call = {},
   ): Promise<Response> {
-    const { region, accessKeyId, secretAccessKey } = this.#settings;
+    const { region, accessKeyId, secretAccessKey } = this.#endpoint;
     const signed = await new AwsV4Signer({
       ...{ method, url: this.#urlOf(key, query), headers, accessKeyId, secretAccessKey },
       ...{ service: "s3", cache: signingKeys, ...(region !== null && { region }) },
@@ -67,16 +64,8 @@ export class S3Bucket {
   }
 
   #urlOf(key: string | null, query: Record<string, string>): string {
-    const path = key === null ? "" : `/${key.split("/").map(encode).join("/")}`;
+    const path = key === null ? "" : `/${pathOf(key)}`;
     const search = new URLSearchParams(query).toString();
-    return `${this.#settings.url}${path}${search === "" ? "" : `?${search}`}`;
+    return `${this.#endpoint.url}${path}${search === "" ? "" : `?${search}`}`;
   }
-}
-
-/** Every other way to write the same path would be signed otherwise by somebody. */
-function encode(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
 }

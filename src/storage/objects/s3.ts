@@ -5,7 +5,7 @@ import { log } from "../../log.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
 import { putHashed } from "./hashed-put.ts";
-import type { Capabilities, Multipart, ObjectInfo, Objects, Page, Part, Source } from "./objects.ts";
+import type { Capabilities, Links, Multipart, ObjectInfo, Objects, Page, Part, Source } from "./objects.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
 import { again, documentOf, isPassing, Refusal } from "./service.ts";
 import { childrenOf, escapeXml, textOf } from "./xml.ts";
@@ -35,12 +35,14 @@ const BAD_PARTS = new Set(["NoSuchUpload", "InvalidPart", "InvalidPartOrder", "E
 
 export class S3Objects implements Objects {
   readonly can = CAN;
+  readonly links: Links;
   readonly #bucket: S3Bucket;
   readonly #deletesMany: boolean;
 
   /** @param deletesMany whether many keys can be deleted by one call */
   constructor(bucket: S3Bucket, deletesMany: boolean) {
     this.#bucket = bucket;
+    this.links = bucket.links;
     this.#deletesMany = deletesMany;
   }
 

@@ -1,34 +1,50 @@
-/** Links to objects that open without the registry: R2's S3 endpoint, with a signature in the URL that ends soon. */
+/** Links to objects that open without the registry, in S3's way: with a signature in the URL that ends soon. */
 
-import { AwsClient } from "aws4fetch";
+import { AwsV4Signer } from "aws4fetch";
+import type { Links } from "./objects.ts";
 
 /** Where the bucket is reached in S3's way, and who signs. */
 export interface S3Endpoint {
-  /** With the bucket at its end, without a slash. */
+  /** With the bucket in its host or at its end, without a slash. */
   url: string;
+  /** Null to tell it from the host. */
+  region: string | null;
   accessKeyId: string;
   secretAccessKey: string;
 }
 
 /** A download has to begin within this time, not to end. Seconds. */
-const LIFETIME = 900;
+export const LIFETIME = 900;
 
-/** A URL that reads one object, whole or by ranges, for a quarter of an hour. */
-export async function signedUrl(endpoint: S3Endpoint, key: string): Promise<string> {
-  const { accessKeyId, secretAccessKey } = endpoint;
-  const client = new AwsClient({ accessKeyId, secretAccessKey, service: "s3", region: "auto" });
-  const path = key.split("/").map(encodeURIComponent).join("/");
-  const signed = await client.sign(`${endpoint.url}/${path}?X-Amz-Expires=${LIFETIME}`, {
-    aws: { signQuery: true },
-  });
-  return signed.url;
+export function s3Links({ url, region, accessKeyId, secretAccessKey }: S3Endpoint): Links {
+  return {
+    host: new URL(url).hostname,
+    async to(key) {
+      const signed = await new AwsV4Signer({
+        ...{
+          method: "GET",
+          url: `${url}/${pathOf(key)}?X-Amz-Expires=${LIFETIME}`,
+          signQuery: true,
+          service: "s3",
+        },
+        ...{ accessKeyId, secretAccessKey, ...(region !== null && { region }) },
+      }).sign();
+      return signed.url.href;
+    },
+  };
 }
 
 /**
  * Whether clients that follow a link from `host` keep their Authorization header: Go's do so for the same host and
- * those below it, and R2 refuses a request that is signed twice.
+ * those below it, and stores refuse a request that is signed twice.
  */
-export function keepsCredentials(host: string, { url }: S3Endpoint): boolean {
-  const { hostname } = new URL(url);
-  return hostname === host || hostname.endsWith(`.${host}`);
+export function keepsCredentials(host: string, links: Links): boolean {
+  return links.host === host || links.host.endsWith(`.${host}`);
+}
+
+/** A key in a URL. Every other way to write the same path would be signed otherwise by somebody. */
+export function pathOf(key: string): string {
+  return encodeURIComponent(key)
+    .replaceAll("%2F", "/")
+    .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -1,18 +1,30 @@
 /** What the settings say of the store. Messages name a setting, and never show a secret. */
 
 import type { AzureLogin } from "./azure-container.ts";
+import type { Links } from "./objects.ts";
+import { s3Links } from "./signed-url.ts";
 
 /** Secrets, which are no variables of wrangler.toml: absent until they are put. */
 export interface StoreSecrets {
   STORE_ACCESS_KEY_ID?: string;
   STORE_SECRET_ACCESS_KEY?: string;
   STORE_SAS?: string;
+  R2_ACCESS_KEY_ID?: string;
+  R2_SECRET_ACCESS_KEY?: string;
 }
 
-export type StoreEnv = Pick<Env, "BUCKET" | "STORE" | "STORE_URL" | "STORE_REGION"> & StoreSecrets;
+export type StoreEnv = Pick<Env, "BUCKET" | "STORE" | "STORE_URL" | "STORE_REGION" | "R2_S3_ENDPOINT"> &
+  StoreSecrets;
 
 /** Without TLS only on this machine, as bodies are not signed. */
 const URL_OF_STORE = /^(https:\/\/|http:\/\/(localhost|127\.0\.0\.1)[:/])[^?#@]*[^/?#@]$/;
+
+/** R2's binding signs nothing: its S3 endpoint does. Null where that is not set. */
+export function r2LinksOf(env: StoreEnv): Links | null {
+  const { R2_S3_ENDPOINT: url, R2_ACCESS_KEY_ID: accessKeyId, R2_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  if (!accessKeyId || !secretAccessKey || !URL_OF_STORE.test(url) || !URL.canParse(url)) return null;
+  return s3Links({ url, region: "auto", accessKeyId, secretAccessKey });
+}
 
 /** Where the store's bucket is. @throws Error */
 export function urlOf({ STORE, STORE_URL: url }: StoreEnv): string {
