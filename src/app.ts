@@ -61,7 +61,7 @@ registry.use(async (c, next) => {
 
 registry.use(requireMigrated);
 
-app.use(askStore);
+registry.use(askStore);
 
 // Who is calling. What they may do is for each handler to ask: it knows the repository and the action.
 registry.use(async (c, next) => {
