@@ -16,12 +16,16 @@ import { blobs } from "./routes/blobs.ts";
 import { collection } from "./routes/collection.ts";
 import { type Context, callerOf, type RegistryEnv } from "./routes/context.ts";
 import { drained } from "./routes/drained.ts";
+import { health } from "./routes/health.ts";
 import { manifests } from "./routes/manifests.ts";
 import { policies } from "./routes/policies.ts";
 import { quotas } from "./routes/quotas.ts";
+import { CONTENT, refuseWrites } from "./routes/read-only.ts";
 import { referrers } from "./routes/referrers.ts";
+import { requestCount } from "./routes/request-count.ts";
 import { requestLog } from "./routes/request-log.ts";
 import { scrub } from "./routes/scrub.ts";
+import { metrics, status } from "./routes/status.ts";
 import { tags } from "./routes/tags.ts";
 import { token } from "./routes/token.ts";
 import { tokens } from "./routes/tokens.ts";
@@ -32,7 +36,9 @@ import { DatabaseFull } from "./storage/database.ts";
 import { Unavailable } from "./storage/retry.ts";
 import { web } from "./web/web.ts";
 
-/** Below /v2. */
+/** What no page is at. */
+const FOR_PROGRAMS = /^\/(?:v2(?:\/.*)?|healthz|metrics)$/s;
+
 export const registry = new Hono<RegistryEnv>();
 
 registry.use(requestLog);
@@ -51,6 +57,11 @@ registry.use(async (c, next) => {
   await next();
 });
 
+registry.use(requestCount);
+
+// Load balancers ask it over plain HTTP, and send nothing that could be read on the way.
+registry.route("/", health);
+
 // Before credentials are read.
 registry.use(async (c, next) => {
   const url = new URL(c.req.url);
@@ -61,6 +72,8 @@ registry.use(async (c, next) => {
 
 registry.use(requireMigrated);
 
+registry.route("/", metrics);
+
 registry.use(askStore);
 
 // Who is calling. What they may do is for each handler to ask: it knows the repository and the action.
@@ -68,6 +81,8 @@ registry.use(async (c, next) => {
   c.set("access", await authenticate(callerOf(c), Date.now()));
   await next();
 });
+
+registry.use(refuseWrites(CONTENT));
 
 registry.use(
   methodNotAllowed({
@@ -90,6 +105,7 @@ registry.route("/", manifests);
 registry.route("/", tags);
 registry.route("/", referrers);
 registry.route("/", collection);
+registry.route("/", status);
 registry.route("/", scrub);
 registry.route("/", token);
 registry.route("/", tokens);
@@ -123,7 +139,7 @@ function respond(c: Context, error: RegistryError): Response {
 export const app = {
   fetch(request: Request, env: Env, ctx: ExecutionContext): Response | Promise<Response> {
     const { pathname } = new URL(request.url);
-    const answering = pathname === "/v2" || pathname.startsWith("/v2/") ? registry : web;
+    const answering = FOR_PROGRAMS.test(pathname) ? registry : web;
     return answering.fetch(request, env, ctx);
   },
 };

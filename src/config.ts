@@ -25,6 +25,7 @@ export interface Redirect {
 /** Secrets, which are no variables of wrangler.toml: absent until they are put. */
 interface Secrets extends StoreSecrets {
   TOKEN_SECRET?: string;
+  METRICS_TOKEN?: string;
 }
 
 export interface Settings {
@@ -68,6 +69,12 @@ export interface Settings {
   maxChunk: number;
   /** How large the database may become. Bytes. */
   databaseLimit: number;
+  /** How long an isolate keeps what it has counted before it is added to the metrics; null counts nothing. Milliseconds. */
+  metricsEvery: number | null;
+  /** What Prometheus may show in the place of an administrator's password; null for nothing. */
+  metricsToken: string | null;
+  /** Why nothing may be pushed or deleted now; null when it may. */
+  readOnly: string | null;
 }
 
 /** @throws Error naming the variable that makes no sense */
@@ -97,6 +104,9 @@ export function readSettings(env: Env & Secrets): Settings {
     maxUploads: count("MAX_UPLOADS", env.MAX_UPLOADS),
     maxChunk: bytes("MAX_CHUNK", env.MAX_CHUNK),
     databaseLimit: bytes("DATABASE_LIMIT", env.DATABASE_LIMIT),
+    metricsEvery: metricsEvery(env),
+    metricsToken: metricsToken(env.METRICS_TOKEN ?? ""),
+    readOnly: env.READ_ONLY.trim() === "" ? null : env.READ_ONLY.trim(),
   };
 }
 
@@ -131,6 +141,21 @@ function tokenSecrets(value: string): string[] {
     .filter((secret) => secret !== "");
   if (secrets.every((secret) => secret.length >= 32)) return secrets;
   throw new Error("the setting TOKEN_SECRET must have at least 32 characters");
+}
+
+/** Work goes on for 30 seconds behind an answer. */
+const MAX_METRICS_EVERY = 25_000;
+
+function metricsEvery(env: Env): number | null {
+  if (env.METRICS_EVERY === "off") return null;
+  const every = duration("METRICS_EVERY", env.METRICS_EVERY);
+  if (every <= MAX_METRICS_EVERY) return every;
+  throw wrong("METRICS_EVERY", env.METRICS_EVERY, '"off", or a duration of at most "25s"');
+}
+
+function metricsToken(value: string): string | null {
+  if (value === "" || value.length >= 32) return value || null;
+  throw new Error("the setting METRICS_TOKEN must have at least 32 characters");
 }
 
 function globs(name: string, value: string): Glob[] {

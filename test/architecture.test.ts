@@ -35,23 +35,24 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   ],
   [/^log\.ts$/, /^$/],
   [/^config\.ts$/, /^oci\/|^storage\/objects\/(objects|open|store-settings)\.ts$/],
+  [/^metrics\//, /^metrics\/|^storage\/(counters|database|status)\.ts$/],
   [/^gc\//, /^gc\/|^storage\/(garbage\/|(?:audit|stores)\.ts$)|^(config|log)\.ts$/],
   [
     /^auth\//,
     /^auth\/|^storage\/(audit|database|users|hashes|tokens|rules|registry|signing-keys|stores)\.ts$|^(config|log)\.ts$|^oci\//,
   ],
   [
-    /^routes\/(context|pagination|conditional|authorize|drained|limited-body|admin-request|token-request|reliance|unavailable|flag|request-log)\.ts$/,
-    /^oci\/|^auth\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|admin-request)\.ts$|^storage\/(audit|blobs|registry|stores|objects\/keys)\.ts$/,
+    /^routes\/(context|pagination|conditional|authorize|drained|limited-body|admin-request|token-request|reliance|unavailable|flag|request-log|request-count|read-only)\.ts$/,
+    /^oci\/|^auth\/|^metrics\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|admin-request)\.ts$|^storage\/(audit|blobs|registry|stores|objects\/keys)\.ts$/,
   ],
   [
     /^routes\//,
-    /^(oci|storage|auth|gc)\/|^routes\/(context|pagination|conditional|authorize|limited-body|admin-request|token-request|reliance|unavailable|flag|upload-answers|drained|quota-refusal)\.ts$/,
+    /^(oci|storage|auth|gc|metrics)\/|^log\.ts$|^routes\/(context|pagination|conditional|authorize|limited-body|admin-request|token-request|reliance|unavailable|flag|upload-answers|drained|quota-refusal)\.ts$/,
   ],
   // As routes do, and no route: of those only what all requests have in common.
   [
     /^web\//,
-    /^(oci|storage|auth|gc|web)\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|request-log|unavailable)\.ts$/,
+    /^(oci|storage|auth|gc|web)\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|read-only|request-count|request-log|unavailable)\.ts$/,
   ],
   // It stands above the other rooms of storage: none of them knows of it.
   [

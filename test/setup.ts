@@ -9,6 +9,8 @@ import { forgetIdTokens } from "../src/auth/oidc-access.ts";
 import { forgetIssuers } from "../src/auth/oidc-issuer.ts";
 import { forget } from "../src/auth/passwords.ts";
 import { forgetKeys } from "../src/auth/tokens.ts";
+import { forgetCounted } from "../src/metrics/requests.ts";
+import { forgetHealth } from "../src/routes/health.ts";
 import { shortenPauses } from "../src/storage/retry.ts";
 import { finishBackground } from "./support/background.ts";
 import { healAll } from "./support/faults.ts";
@@ -37,4 +39,6 @@ beforeEach(async () => {
   forgetIdTokens();
   forgetIssuers();
   forgetKeys();
+  forgetCounted();
+  forgetHealth();
 });

@@ -50,13 +50,17 @@ export interface CollectionOptions {
 /** Cron has no request, and a run is one event by its own id. */
 const CRON = { name: "cron", credential: null, address: null, userAgent: null };
 
-/** @returns what was done; null when another run is under way */
+/** @returns what was done; null when another run is under way, and from cron while the registry is read-only */
 export async function collectGarbage(
   env: Env,
   { dryRun, force = false, adopt = false, by }: CollectionOptions,
 ): Promise<CollectionReport | null> {
   // A setting that makes no sense fails before the lease is taken.
   const settings = readSettings(env);
+  if (settings.readOnly !== null && by === undefined && !dryRun) {
+    log("garbage-collection-waits", { readOnly: settings.readOnly });
+    return null;
+  }
   const stores = openStores(env, settings.databaseLimit);
   const report = newReport(dryRun);
   const leasedAt = Date.now();

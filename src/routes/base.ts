@@ -95,9 +95,9 @@ base.get("/v2/_oci/ext/discover", (c) => {
       {
         name: "_berth",
         description:
-          "Garbage collection, scrub, audit trail, policies and quotas, for administrators; machine tokens, for users",
+          "Garbage collection, scrub, audit trail, policies, quotas and status, for administrators; machine tokens, for users",
         url: "https://github.com/opencontainers/distribution-spec/tree/main/extensions",
-        endpoints: ["gc", "scrub", "tokens", "audit", "policies", "quotas", "usage"].map(
+        endpoints: ["gc", "scrub", "tokens", "audit", "policies", "quotas", "usage", "status"].map(
           (end) => `_berth/${end}`,
         ),
       },

@@ -7,6 +7,8 @@ import { log } from "../log.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { drained } from "../routes/drained.ts";
 import { limitedBody } from "../routes/limited-body.ts";
+import { refuseWrites } from "../routes/read-only.ts";
+import { requestCount } from "../routes/request-count.ts";
 import { requestLog } from "../routes/request-log.ts";
 import { databaseFull, requireMigrated, unavailable } from "../routes/unavailable.ts";
 import { DatabaseFull } from "../storage/database.ts";
@@ -29,6 +31,9 @@ import { readSession } from "./session.ts";
 
 /** Of a form. Bytes. */
 const MAX_FORM = 64 * 1024;
+
+/** Forms that change what clients pull. */
+const CONTENT = /^\/(?:delete|delete-repository|retag)\//;
 
 export const web = new Hono<WebEnv>();
 
@@ -53,11 +58,15 @@ web.use(async (c, next) => {
   await next();
 });
 
+web.use(requestCount);
+
 web.route("/", assets);
 
 web.use((c, next) => requireMigrated(c as never, next));
 
 web.use(readSession);
+
+web.use(refuseWrites(CONTENT));
 
 web.use(
   limitedBody(MAX_FORM, () => new RegistryError("UNSUPPORTED", "the form is too large", { status: 413 })),

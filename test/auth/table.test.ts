@@ -29,6 +29,8 @@ const ACTIONS: Record<string, (authorization: string) => Promise<Response>> = {
   "read policies": (authorization) => send("GET", "/v2/_berth/policies", authorization),
   "read quotas": (authorization) => send("GET", "/v2/_berth/quotas", authorization),
   "read usage": (authorization) => send("GET", "/v2/_berth/usage", authorization),
+  "read the status": (authorization) => send("GET", "/v2/_berth/status", authorization),
+  "read metrics": (authorization) => send("GET", "/metrics", authorization),
 };
 
 function send(method: string, path: string, authorization: string): Promise<Response> {
@@ -57,36 +59,36 @@ const CALLERS: Record<string, () => string | Promise<string>> = {
 
 /** Kind of caller → the status of each action in the order above, with a public library. */
 const TABLE: [caller: string, statuses: number[]][] = [
-  ["nobody", [401, 200, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401]],
-  ["wrong password", [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401]],
-  ["no rights", [200, 200, 403, 403, 403, 403, 403, 200, 403, 403, 403, 403, 403, 403]],
-  ["pull in team/**", [200, 200, 200, 403, 403, 403, 403, 200, 403, 403, 403, 403, 403, 403]],
-  ["pull and push in team/**", [200, 200, 200, 403, 202, 403, 403, 200, 403, 403, 403, 403, 403, 403]],
-  ["pull and delete in team/**", [200, 200, 200, 403, 403, 403, 202, 200, 403, 403, 403, 403, 403, 403]],
-  ["administrator without rights", [200, 200, 403, 403, 403, 403, 403, 200, 200, 200, 200, 200, 200, 200]],
-  ["everything", [200, 200, 200, 200, 202, 202, 202, 200, 200, 200, 200, 200, 200, 200]],
+  ["nobody", [401, 200, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401]],
+  ["wrong password", [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401]],
+  ["no rights", [200, 200, 403, 403, 403, 403, 403, 200, 403, 403, 403, 403, 403, 403, 403, 403]],
+  ["pull in team/**", [200, 200, 200, 403, 403, 403, 403, 200, 403, 403, 403, 403, 403, 403, 403, 403]],
+  ["pull and push in team/**", [200, 200, 200, 403, 202, 403, 403, 200, 403, 403, 403, 403, 403, 403, 403, 403]],
+  ["pull and delete in team/**", [200, 200, 200, 403, 403, 403, 202, 200, 403, 403, 403, 403, 403, 403, 403, 403]],
+  ["administrator without rights", [200, 200, 403, 403, 403, 403, 403, 200, 200, 200, 200, 200, 200, 200, 200, 200]],
+  ["everything", [200, 200, 200, 200, 202, 202, 202, 200, 200, 200, 200, 200, 200, 200, 200, 200]],
   [
     "token for everything, of who may pull in team/**",
-    [200, 200, 200, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403],
+    [200, 200, 200, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403],
   ],
   [
     "token for team/**, of an administrator",
-    [200, 200, 200, 403, 202, 403, 202, 403, 403, 403, 403, 403, 403, 403],
+    [200, 200, 200, 403, 202, 403, 202, 403, 403, 403, 403, 403, 403, 403, 403, 403],
   ],
-  ["revoked token", [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401]],
-  ["token of a removed user", [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401]],
+  ["revoked token", [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401]],
+  ["token of a removed user", [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401]],
   [
     "signed in elsewhere, rule for team/**",
-    [200, 200, 200, 403, 202, 403, 403, 403, 403, 403, 403, 403, 403, 403],
+    [200, 200, 200, 403, 202, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403],
   ],
   [
     "the same, with the token that it is exchanged for",
-    [200, 200, 200, 403, 202, 403, 403, 403, 403, 403, 403, 403, 403, 403],
+    [200, 200, 200, 403, 202, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403],
   ],
-  ["signed in elsewhere, no rule", [403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403]],
+  ["signed in elsewhere, no rule", [403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403]],
   [
     "signed in elsewhere, for another audience",
-    [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401],
+    [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401],
   ],
 ];
 

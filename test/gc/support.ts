@@ -7,6 +7,7 @@ import type { CollectionReport } from "../../src/gc/report.ts";
 import { instrument } from "../support/instrument.ts";
 import { wrongCounts } from "../support/quotas.ts";
 import { withVariables } from "../support/settings.ts";
+import { wrongTotals } from "../support/totals.ts";
 
 const DAYS = 86_400_000;
 
@@ -93,6 +94,7 @@ export async function expectSound(): Promise<void> {
   expect(wrong.results).toEqual([]);
   expect(await strayRows()).toEqual([]);
   expect(await wrongCounts()).toEqual([]);
+  expect(await wrongTotals()).toEqual([]);
   const keys = new Set(await objectKeys());
   const named = await env.DB.prepare(
     "SELECT object_key FROM blobs UNION ALL SELECT object_key FROM manifests WHERE object_key IS NOT NULL",

@@ -1,0 +1,73 @@
+/** What /metrics shows. Names are distribution's where it has the same; the rest begins with berth_. */
+
+import type { Status } from "../storage/status.ts";
+import { gauge, type Metric } from "./exposition.ts";
+
+export interface Measured {
+  status: Status;
+  counters: { series: string; value: number }[];
+  /** Of the database; null when it did not say. Bytes. */
+  databaseBytes: number | null;
+  databaseLimit: number;
+  readOnly: boolean;
+}
+
+/** All metrics, those without a sample too. */
+export function metricsOf({ status, counters, databaseBytes, databaseLimit, readOnly }: Measured): Metric[] {
+  const { totals, lastCollection } = status;
+  const seconds = (milliseconds: number | null | undefined) =>
+    milliseconds == null ? null : milliseconds / 1000;
+  return [
+    gauge("berth_repositories", "Repositories that hold a manifest.", totals.repositories),
+    gauge("berth_manifests", "Manifests.", totals.manifests),
+    gauge("berth_manifest_bytes", "Bytes of all manifests.", totals.manifestBytes),
+    gauge("berth_blobs", "Blobs, each counted once.", totals.blobs),
+    gauge("berth_blob_bytes", "Bytes of all blobs, each counted once.", totals.blobBytes),
+    gauge("berth_uploads_open", "Upload sessions that have begun and not ended.", status.openUploads),
+    gauge("berth_database_bytes", "How large the database is.", databaseBytes),
+    gauge("berth_database_limit_bytes", "How large the database may become.", databaseLimit),
+    gauge("berth_read_only", "1 while nothing may be pushed or deleted.", readOnly ? 1 : 0),
+    gauge(
+      "berth_collection_last_success_timestamp_seconds",
+      "When the last garbage collection that did not fail began.",
+      seconds(status.lastCollectedAt),
+    ),
+    gauge(
+      "berth_collection_last_failed",
+      "1 when the last garbage collection failed.",
+      lastCollection === null ? null : Number(lastCollection.outcome === "failed"),
+    ),
+    gauge(
+      "berth_collection_last_duration_seconds",
+      "How long the last garbage collection took.",
+      seconds(lastCollection?.duration),
+    ),
+    gauge(
+      "berth_doomed_objects",
+      "Deleted objects whose bytes are still kept, as the last garbage collection saw them.",
+      lastCollection?.waiting.count ?? null,
+    ),
+    gauge(
+      "berth_doomed_bytes",
+      "Bytes of deleted objects that are still kept, as the last garbage collection saw them.",
+      lastCollection?.waiting.bytes ?? null,
+    ),
+    counted(
+      "registry_http_requests_total",
+      "Requests, by what answered them. The last seconds are missing.",
+      "counter",
+      counters,
+    ),
+    counted(
+      "registry_http_request_duration_seconds",
+      "How long requests took until their answers began.",
+      "histogram",
+      counters,
+    ),
+  ];
+}
+
+/** What was counted under a name, or under one with a histogram's endings. */
+function counted(name: string, help: string, type: Metric["type"], counters: Measured["counters"]): Metric {
+  return { name, help, type, samples: counters.filter(({ series }) => series.startsWith(name)) };
+}
