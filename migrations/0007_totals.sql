@@ -22,10 +22,9 @@ CREATE TRIGGER total_blob_added AFTER INSERT ON blobs BEGIN UPDATE totals SET bl
 CREATE TRIGGER total_blob_resized AFTER UPDATE OF size ON blobs WHEN OLD.size <> NEW.size BEGIN UPDATE totals SET blob_bytes = blob_bytes + NEW.size - OLD.size WHERE id = 1; END;
 CREATE TRIGGER total_blob_removed AFTER DELETE ON blobs BEGIN UPDATE totals SET blobs = blobs - 1, blob_bytes = blob_bytes - OLD.size WHERE id = 1; END;
 
--- Sums over what every isolate has counted, one row a time series: see src/storage/counters.ts.
+-- Sums over what every isolate has counted: see src/metrics/requests.ts.
 CREATE TABLE counters (
-  -- A sample's name and labels, as Prometheus reads them.
-  series TEXT PRIMARY KEY,
+  name TEXT PRIMARY KEY,
   value REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -28,6 +28,7 @@ export const COMMANDS: readonly Entry[] = [
   entry("token", "passwords for machines", async () => (await import("./token.ts")).tokenCommand()),
   entry("policy", "tags that do not move", async () => (await import("./policy.ts")).policyCommand()),
   entry("quota", "how much may be held", async () => (await import("./quota.ts")).quotaCommand()),
+  entry("status", "how a registry stands", async () => (await import("./status.ts")).statusCommand()),
   entry("usage", "who holds what", async () => (await import("./usage.ts")).usageCommand()),
   entry("audit", "who changed what", async () => (await import("./audit.ts")).auditCommand()),
   entry("gc", "collect garbage", async () => (await import("./gc.ts")).gcCommand()),

@@ -1,11 +1,13 @@
 /** What /metrics shows. Names are distribution's where it has the same; the rest begins with berth_. */
 
+import type { Counter } from "../storage/counters.ts";
 import type { Status } from "../storage/status.ts";
 import { gauge, type Metric } from "./exposition.ts";
+import { requestMetrics } from "./request-metrics.ts";
 
 export interface Measured {
   status: Status;
-  counters: { series: string; value: number }[];
+  counters: Counter[];
   /** Of the database; null when it did not say. Bytes. */
   databaseBytes: number | null;
   databaseLimit: number;
@@ -52,22 +54,6 @@ export function metricsOf({ status, counters, databaseBytes, databaseLimit, read
       "Bytes of deleted objects that are still kept, as the last garbage collection saw them.",
       lastCollection?.waiting.bytes ?? null,
     ),
-    counted(
-      "registry_http_requests_total",
-      "Requests, by what answered them. The last seconds are missing.",
-      "counter",
-      counters,
-    ),
-    counted(
-      "registry_http_request_duration_seconds",
-      "How long requests took until their answers began.",
-      "histogram",
-      counters,
-    ),
+    ...requestMetrics(counters),
   ];
-}
-
-/** What was counted under a name, or under one with a histogram's endings. */
-function counted(name: string, help: string, type: Metric["type"], counters: Measured["counters"]): Metric {
-  return { name, help, type, samples: counters.filter(({ series }) => series.startsWith(name)) };
 }

@@ -5,10 +5,9 @@
 
 import { addCounts } from "../storage/counters.ts";
 import type { Database } from "../storage/database.ts";
-import { seriesName } from "./exposition.ts";
 
-/** Upper bounds of the histogram of durations. Seconds. */
-const BUCKETS = [0.05, 0.25, 1, 5, 30];
+/** Upper bounds of the histogram of durations, in their order; above the last is "+Inf". Seconds. */
+export const BUCKETS = [0.05, 0.25, 1, 5, 30];
 
 /** An addition that has been announced for longer has died with its request. Milliseconds. */
 const ANNOUNCED_FOR = 60_000;
@@ -38,7 +37,10 @@ export interface CountedRequest {
   duration: number;
 }
 
-/** What has been counted and not been added. */
+/**
+ * What has been counted and not been added: "requests <handler> <method> <status>", "durations <handler> <bucket>",
+ * each request in the first bucket that it fits in, so that it is one row, and "seconds <handler>", their sum.
+ */
 let counted = new Map<string, number>();
 /** An addition of which it is not known whether it was made. */
 let doubtful: { id: string; counts: Map<string, number> } | null = null;
@@ -49,15 +51,10 @@ let announcedAt = Number.NEGATIVE_INFINITY;
 export function countRequest({ method, path, status, duration }: CountedRequest, now: number): boolean {
   const handler = handlerOf(path);
   const known = METHODS.includes(method) ? method : "other";
-  add("registry_http_requests_total", { code: String(status), handler, method: known }, 1);
+  add(`requests ${handler} ${known} ${status}`, 1);
   const seconds = duration / 1000;
-  for (const bound of BUCKETS) {
-    const labels = { handler, le: String(bound) };
-    add("registry_http_request_duration_seconds_bucket", labels, seconds <= bound ? 1 : 0);
-  }
-  add("registry_http_request_duration_seconds_bucket", { handler, le: "+Inf" }, 1);
-  add("registry_http_request_duration_seconds_sum", { handler }, seconds);
-  add("registry_http_request_duration_seconds_count", { handler }, 1);
+  add(`durations ${handler} ${BUCKETS.find((bound) => seconds <= bound) ?? "+Inf"}`, 1);
+  add(`seconds ${handler}`, seconds);
   if (now - announcedAt < ANNOUNCED_FOR) return false;
   announcedAt = now;
   return true;
@@ -83,9 +80,8 @@ export function forgetCounted(): void {
   announcedAt = Number.NEGATIVE_INFINITY;
 }
 
-function add(name: string, labels: Record<string, string>, value: number): void {
-  const series = seriesName(name, labels);
-  counted.set(series, (counted.get(series) ?? 0) + value);
+function add(name: string, value: number): void {
+  counted.set(name, (counted.get(name) ?? 0) + value);
 }
 
 /** "page" for what is not of the registry's API. */

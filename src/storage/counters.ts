@@ -5,7 +5,7 @@ import type { Database } from "./database.ts";
 /** Nothing is repeated for longer. Milliseconds. */
 const ADDITIONS_KEPT = 86_400_000;
 
-/** Series → how much it has grown. */
+/** Name → how much it has grown. */
 export type Counts = ReadonlyMap<string, number>;
 
 /**
@@ -17,9 +17,9 @@ export async function addCounts(db: Database, id: string, counts: Counts, now: n
   await db.batch([
     db
       .prepare(
-        `INSERT INTO counters (series, value) SELECT key, value FROM json_each(?1)
+        `INSERT INTO counters (name, value) SELECT key, value FROM json_each(?1)
          WHERE NOT EXISTS (SELECT 1 FROM counter_additions WHERE id = ?2)
-         ON CONFLICT (series) DO UPDATE SET value = value + excluded.value`,
+         ON CONFLICT (name) DO UPDATE SET value = value + excluded.value`,
       )
       .bind(JSON.stringify(Object.fromEntries(counts)), id),
     db
@@ -29,13 +29,18 @@ export async function addCounts(db: Database, id: string, counts: Counts, now: n
   ]);
 }
 
-/** More than there can be: nothing that a client may choose is in their names. */
-const MAX_SERIES = 2000;
+export interface Counter {
+  name: string;
+  value: number;
+}
 
-/** Every series with its value, in the order of their names. @throws Unavailable */
-export async function listCounters(db: Database): Promise<{ series: string; value: number }[]> {
+/** More than there can be: nothing that a client may choose is in their names. */
+const MAX_COUNTERS = 2000;
+
+/** All of them, in the order of their names. @throws Unavailable */
+export async function listCounters(db: Database): Promise<Counter[]> {
   return db
-    .prepare(`SELECT series, value FROM counters WHERE series > '' ORDER BY series LIMIT ?1`)
-    .bind(MAX_SERIES)
-    .all<{ series: string; value: number }>();
+    .prepare(`SELECT name, value FROM counters WHERE name > '' ORDER BY name LIMIT ?1`)
+    .bind(MAX_COUNTERS)
+    .all<Counter>();
 }

@@ -200,6 +200,8 @@ const ELSEWHERE: RegExp[] = [
   // Only read, or behind the answer: test/audit.
   /^audit-log\.ts/,
   /^audit\.ts .* 'log-in'/,
+  // Only behind answers, or read: test/api/status.test.ts.
+  /^(counters|status)\.ts/,
   // Only of few orphans, and not by force: test/gc/bucket.test.ts.
   /^garbage\/objects\.ts SELECT EXISTS/,
   // Only when too many uploads are open: test/api/upload-limits.test.ts.

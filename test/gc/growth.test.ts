@@ -88,9 +88,9 @@ const CASES: Case[] = [
     each: 0,
     stays: true,
   },
-  { what: "an untagged manifest that is taken", rows: [manifests("'a'")], each: 16 },
-  { what: "a referrer that is taken", rows: [manifests("'a'", "'gone'")], each: 16 },
-  { what: "a link that is taken, with its blob", rows: [BLOBS, links("'a'", "'d' || value")], each: 21 },
+  { what: "an untagged manifest that is taken", rows: [manifests("'a'")], each: 17 },
+  { what: "a referrer that is taken", rows: [manifests("'a'", "'gone'")], each: 17 },
+  { what: "a link that is taken, with its blob", rows: [BLOBS, links("'a'", "'d' || value")], each: 22 },
   { what: "a repository that is taken", rows: [REPOSITORIES], each: 8 },
   {
     what: "a link of a blob of many repositories, in a dry run",
