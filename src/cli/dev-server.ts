@@ -26,8 +26,7 @@ const server = startWorker({
       hostname: host,
       port,
       secure: tls !== null,
-      ...(tls?.key !== undefined && { httpsKeyPath: tls.key }),
-      ...(tls?.certificate !== undefined && { httpsCertPath: tls.certificate }),
+      ...(tls !== null && { httpsKeyPath: tls.key, httpsCertPath: tls.certificate }),
     },
     // A custom domain among the routes would stand in for the host that clients ask.
     inferOriginFromRoutes: false,

@@ -1,11 +1,14 @@
 /** `npm start`: the registry on this machine, on loopback, with its state on local disk. */
 
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
+import { join, resolve } from "node:path";
 import process from "node:process";
-import { Command, Option } from "commander";
+import { Command } from "commander";
+import { type Certificate, ensureCertificate } from "./certificate.ts";
 import { badInput } from "./failure.ts";
 import { onSignals } from "./signals.ts";
-import { type DevServerMessage, type FirstUser, startDevServer } from "./wrangler.ts";
+import { type DevServerMessage, type FirstUser, STATE, startDevServer } from "./wrangler.ts";
 
 const HOST = "127.0.0.1";
 
@@ -16,13 +19,14 @@ than .wrangler/state, BERTH_CONFIG another wrangler.toml.
 Examples:
   $ npm start
   $ PORT=5001 npm start -- --var GRACE_PERIOD:1h
+  $ npm start -- --https
 `;
 
 interface Options {
   var?: string[];
-  localProtocol: "http" | "https";
-  httpsKeyPath?: string;
-  httpsCertPath?: string;
+  https?: boolean;
+  httpsKey?: string;
+  httpsCert?: string;
 }
 
 /** Set before anything else is done. */
@@ -52,9 +56,7 @@ function assertFree(port: number): Promise<void> {
   });
 }
 
-function serve(options: Options): void {
-  const { localProtocol, httpsKeyPath, httpsCertPath } = options;
-  const tls = localProtocol === "https" ? { key: httpsKeyPath, certificate: httpsCertPath } : null;
+function serve(options: Options, tls: Certificate | null): void {
   const child = startDevServer({
     host: HOST,
     port,
@@ -75,7 +77,7 @@ function serve(options: Options): void {
   child.once("message", (said: DevServerMessage) => {
     if (said.kind === "unprepared") fail(`The local state could not be prepared:\n${said.message}`);
     log.begin();
-    greet(said.first);
+    greet(said.first, tls);
   });
   child.once("close", (code) => {
     log.flush();
@@ -136,15 +138,18 @@ const NOISE = [
   "Error inside ProxyWorker",
 ];
 
-function greet(first: FirstUser | null): void {
+function greet(first: FirstUser | null, tls: Certificate | null): void {
   const here = `${HOST}:${port}`;
+  // Docker does not verify the certificates of this machine's registries; the others do.
+  const trust =
+    tls === null ? "" : `\nIts certificate is ${tls.certificate}; docs/clients.md says how to trust it.\n`;
   const login =
     first === null
       ? `  docker login ${here}          more users: npx berth user add NAME`
       : `  docker login -u ${first.user} -p ${first.password} ${here}`;
   console.log(`
 Berth serves on ${here}, for this machine only.${first === null ? "" : " This password is shown only once."}
-
+${trust}
 ${login}
   docker pull busybox
   docker tag busybox ${here}/library/busybox
@@ -156,21 +161,28 @@ async function run(options: Options): Promise<void> {
   port = parsePort(process.env.PORT ?? "5000");
   // What is wrong is said before anything is changed.
   varsOf(options);
+  const own = ownCertificate(options);
   await assertFree(port);
-  serve(options);
+  serve(options, own ?? (options.https ? await ensureCertificate(join(STATE, "tls")) : null));
+}
+
+/** Null when none is given. @throws Failure */
+function ownCertificate({ httpsCert, httpsKey }: Options): Certificate | null {
+  if (httpsCert === undefined && httpsKey === undefined) return null;
+  if (httpsCert === undefined || httpsKey === undefined)
+    throw badInput("--https-cert and --https-key go together.");
+  for (const file of [httpsCert, httpsKey])
+    if (!existsSync(file)) throw badInput(`There is no file ${file}.`);
+  return { certificate: resolve(httpsCert), key: resolve(httpsKey) };
 }
 
 export function startCommand(): Command {
   return new Command("start")
     .description("Runs the registry on this machine.")
     .option("--var <name:value...>", "a setting in place of the one in wrangler.toml")
-    .addOption(
-      new Option("--local-protocol <protocol>", "https: with a certificate made up, or the one given")
-        .choices(["http", "https"])
-        .default("http"),
-    )
-    .option("--https-key-path <file>", "the certificate's key")
-    .option("--https-cert-path <file>", "the certificate")
+    .option("--https", "speak TLS, with a certificate that is made and kept beside the state")
+    .option("--https-cert <file>", "with this certificate and those it was signed by (PEM)")
+    .option("--https-key <file>", "the certificate's key (PEM)")
     .addHelpText("after", HELP)
     .action(run);
 }

@@ -54,7 +54,7 @@ export interface DevServerSettings {
   /** Settings of the registry in place of those in wrangler.toml. */
   vars: Record<string, string>;
   /** Files; null for plain HTTP. */
-  tls: { key: string | undefined; certificate: string | undefined } | null;
+  tls: { key: string; certificate: string } | null;
   /** A Worker in place of the one in wrangler.toml, for tests: a file. */
   entry: string | undefined;
 }

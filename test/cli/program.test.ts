@@ -117,10 +117,6 @@ describe("in bash", () => {
     expect(complete("completion", "z")).toEqual(["zsh"]);
     expect(complete("push", "ar")).toEqual([""]);
   });
-
-  test("the values of an option are completed", () => {
-    expect(complete("start", "--local-protocol", "")).toEqual(["http", "https"]);
-  });
 });
 
 test.each(["zsh", "fish"])("the script for %s names every command and option", async (shell) => {
