@@ -273,6 +273,18 @@ describe("READ_ONLY", () => {
     expect((await patch(session, "bytes")).status).toBe(202);
   });
 
+  test("refuses the forms of pages that change content, and no others", async () => {
+    setVariables({ READ_ONLY: REASON });
+    const page = (path: string) => request("POST", path, NOBODY);
+    for (const path of ["/delete/a/latest", "/delete-repository/a", "/retag/a/latest"]) {
+      const response = await page(path);
+      expect(response.status).toBe(405);
+      expect(await response.text()).toContain(REASON);
+    }
+    for (const path of ["/sign-in", "/sign-out", "/collection"])
+      expect((await page(path)).status).not.toBe(405);
+  });
+
   test("is shown by status and metrics", async () => {
     setVariables({ READ_ONLY: REASON });
     expect((await status()).readOnly).toBe(REASON);

@@ -63,9 +63,18 @@ const TABLE: [caller: string, statuses: number[]][] = [
   ["wrong password", [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401]],
   ["no rights", [200, 200, 403, 403, 403, 403, 403, 200, 403, 403, 403, 403, 403, 403, 403, 403]],
   ["pull in team/**", [200, 200, 200, 403, 403, 403, 403, 200, 403, 403, 403, 403, 403, 403, 403, 403]],
-  ["pull and push in team/**", [200, 200, 200, 403, 202, 403, 403, 200, 403, 403, 403, 403, 403, 403, 403, 403]],
-  ["pull and delete in team/**", [200, 200, 200, 403, 403, 403, 202, 200, 403, 403, 403, 403, 403, 403, 403, 403]],
-  ["administrator without rights", [200, 200, 403, 403, 403, 403, 403, 200, 200, 200, 200, 200, 200, 200, 200, 200]],
+  [
+    "pull and push in team/**",
+    [200, 200, 200, 403, 202, 403, 403, 200, 403, 403, 403, 403, 403, 403, 403, 403],
+  ],
+  [
+    "pull and delete in team/**",
+    [200, 200, 200, 403, 403, 403, 202, 200, 403, 403, 403, 403, 403, 403, 403, 403],
+  ],
+  [
+    "administrator without rights",
+    [200, 200, 403, 403, 403, 403, 403, 200, 200, 200, 200, 200, 200, 200, 200, 200],
+  ],
   ["everything", [200, 200, 200, 200, 202, 202, 202, 200, 200, 200, 200, 200, 200, 200, 200, 200]],
   [
     "token for everything, of who may pull in team/**",
@@ -76,7 +85,10 @@ const TABLE: [caller: string, statuses: number[]][] = [
     [200, 200, 200, 403, 202, 403, 202, 403, 403, 403, 403, 403, 403, 403, 403, 403],
   ],
   ["revoked token", [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401]],
-  ["token of a removed user", [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401]],
+  [
+    "token of a removed user",
+    [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401],
+  ],
   [
     "signed in elsewhere, rule for team/**",
     [200, 200, 200, 403, 202, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403],
@@ -85,7 +97,10 @@ const TABLE: [caller: string, statuses: number[]][] = [
     "the same, with the token that it is exchanged for",
     [200, 200, 200, 403, 202, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403],
   ],
-  ["signed in elsewhere, no rule", [403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403]],
+  [
+    "signed in elsewhere, no rule",
+    [403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403],
+  ],
   [
     "signed in elsewhere, for another audience",
     [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401],
@@ -171,7 +186,7 @@ describe("without", () => {
 
 describe("every route of the app", () => {
   /** Those that anybody may call: what they answer depends on what they are told. */
-  const OPEN = ["GET /v2/token", "POST /v2/token"];
+  const OPEN = ["GET /healthz", "GET /v2/token", "POST /v2/token"];
   /** What is of no repository, and what a user has of his own: what each answers to a user who has nothing. */
   const FOR_ALL_USERS: Record<string, number> = {
     "GET /v2/": 200,
