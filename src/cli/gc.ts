@@ -21,6 +21,7 @@ Exit codes: 0 collected, 1 the registry failed or refused, 2 wrong arguments.
 interface Options extends AdminOptions {
   dryRun?: boolean;
   list?: boolean;
+  json?: boolean;
   force?: boolean;
   adopt?: boolean;
 }
@@ -62,6 +63,7 @@ export function gcCommand(): Command {
     .option("--force", "take it even when suspiciously much of the bucket has no row in the database")
     .option("--adopt", "take the bucket for this database's own, when it bears another one's mark")
     .option("--list", "only list the last runs")
+    .option("--json", "the report as JSON, or a line of it for each run")
     .addHelpText("after", HELP)
     .action(run);
 }
@@ -70,11 +72,15 @@ async function run(options: Options): Promise<void> {
   await withApi(options, async (api) => {
     if (options.list) {
       const { runs } = (await api.call("GET", "gc")) as { runs: Report[] };
-      for (const report of runs) printLine(report);
+      for (const report of runs) {
+        if (options.json) console.log(JSON.stringify(report));
+        else printLine(report);
+      }
       return;
     }
     const report = (await api.call("POST", "gc", { query: queryOf(options) })) as Report;
-    print(report);
+    if (options.json) console.log(JSON.stringify(report));
+    else print(report);
     const failed = report.outcome === "failed" || (report.failures ?? []).length > 0;
     if (failed) process.exitCode = EXIT.registry;
   });

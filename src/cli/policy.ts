@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import type { Policy } from "../oci/policies.ts";
 import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
+import { type OutputOptions, print, withJson } from "./output.ts";
 
 const HELP = `
 A tag that a policy covers cannot be moved to another image, nor deleted, by
@@ -17,7 +18,9 @@ Examples:
   $ berth policy remove releases
 `;
 
-interface SetOptions extends AdminOptions {
+type Options = AdminOptions & OutputOptions;
+
+interface SetOptions extends Options {
   repositories: string[];
   tags: string[];
   except: string[];
@@ -28,12 +31,14 @@ export function policyCommand(): Command {
     .description("Manages what is kept as it is.")
     .addHelpText("after", HELP);
 
-  withRegistry(program.command("set <name>").description("set a policy, in the place of one of this name"))
+  withJson(
+    withRegistry(program.command("set <name>").description("set a policy, in the place of one of this name")),
+  )
     .requiredOption("--repositories <glob...>", "in which repositories")
     .option("--tags <glob...>", "which tags do not move", ["*"])
     .option("--except <glob...>", "which tags move nevertheless", [])
     .action(set);
-  withRegistry(program.command("list").description("list the policies")).action(list);
+  withJson(withRegistry(program.command("list").description("list the policies"))).action(list);
   withRegistry(program.command("remove <name>").description("remove a policy: its tags can move")).action(
     remove,
   );
@@ -46,14 +51,14 @@ async function set(name: string, options: SetOptions): Promise<void> {
   const body = { kind: "immutable", repositories, tags, except };
   await withApi(options, async (api) => {
     const policy = (await api.call("PUT", pathOf(name), { body })) as Policy;
-    console.log(describe(policy));
+    print(options, describe(policy), policy);
   });
 }
 
-async function list(options: AdminOptions): Promise<void> {
+async function list(options: Options): Promise<void> {
   await withApi(options, async (api) => {
     const { policies } = (await api.call("GET", "policies")) as { policies: Policy[] };
-    for (const policy of policies) console.log(describe(policy));
+    for (const policy of policies) print(options, describe(policy), policy);
     if (policies.length === 0) console.error("There are no policies.");
   });
 }

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { type Quota, type QuotaScope, splitGlob } from "../oci/quotas.ts";
 import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
 import { badInput } from "./failure.ts";
+import { type OutputOptions, print, withJson } from "./output.ts";
 import { formatSize, parseSize } from "./size.ts";
 
 const HELP = `
@@ -19,7 +20,9 @@ Examples:
   $ berth quota remove team
 `;
 
-interface SetOptions extends AdminOptions {
+type Options = AdminOptions & OutputOptions;
+
+interface SetOptions extends Options {
   repositories?: string;
   owner?: string;
   bytes: string;
@@ -33,12 +36,16 @@ export function quotaCommand(): Command {
     .description("Manages how much may be held.")
     .addHelpText("after", HELP);
 
-  withRegistry(program.command("set <name>").description("set a quota, in the place of one of this name"))
+  withJson(
+    withRegistry(program.command("set <name>").description("set a quota, in the place of one of this name")),
+  )
     .option("--repositories <glob>", "of the repositories of these names")
     .option("--owner <user>", "of the repositories that this user's pushes have made")
     .requiredOption("--bytes <size>", "how many bytes they may hold, like 50GB")
     .action(set);
-  withRegistry(program.command("list").description("list the quotas, and what is used of each")).action(list);
+  withJson(
+    withRegistry(program.command("list").description("list the quotas, and what is used of each")),
+  ).action(list);
   withRegistry(program.command("remove <name>").description("remove a quota")).action(remove);
 
   return program;
@@ -47,7 +54,8 @@ export function quotaCommand(): Command {
 async function set(name: string, options: SetOptions): Promise<void> {
   const body = { ...scopeOf(options), allowed: options.bytes === "0" ? 0 : parseSize(options.bytes) };
   await withApi(options, async (api) => {
-    console.log(describe((await api.call("PUT", pathOf(name), { body })) as SetQuota));
+    const quota = (await api.call("PUT", pathOf(name), { body })) as SetQuota;
+    print(options, describe(quota), quota);
   });
 }
 
@@ -62,10 +70,10 @@ function scopeOf({ repositories, owner }: SetOptions): QuotaScope {
   return { repositories: repositories as string };
 }
 
-async function list(options: AdminOptions): Promise<void> {
+async function list(options: Options): Promise<void> {
   await withApi(options, async (api) => {
     const { quotas } = (await api.call("GET", "quotas")) as { quotas: SetQuota[] };
-    for (const quota of quotas) console.log(describe(quota));
+    for (const quota of quotas) print(options, describe(quota), quota);
     if (quotas.length === 0) console.error("There are no quotas.");
   });
 }

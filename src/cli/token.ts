@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
 import { parseDuration } from "./duration.ts";
 import { badInput } from "./failure.ts";
+import { type OutputOptions, print, withJson } from "./output.ts";
 import { EVERYWHERE, type Grant, grantOf } from "./user-entries.ts";
 
 const HELP = `
@@ -17,7 +18,7 @@ Examples:
   $ berth token revoke ci
 `;
 
-interface Options extends AdminOptions {
+interface Options extends AdminOptions, OutputOptions {
   user?: string;
 }
 
@@ -54,7 +55,7 @@ export function tokenCommand(): Command {
 }
 
 function command(program: Command, name: string, description: string): Command {
-  return withRegistry(program.command(name).description(description)).option(
+  return withJson(withRegistry(program.command(name).description(description))).option(
     "--user <owner>",
     "whose tokens; another one's only for administrators",
   );
@@ -72,7 +73,7 @@ async function create(name: string, options: CreateOptions): Promise<void> {
   await withApi(options, async (api) => {
     const made = (await api.call("POST", "tokens", { body })) as Token & { token: string };
     console.error(`${describe(made)}. It is shown only once; log in with it as ${made.owner}:`);
-    console.log(made.token);
+    print(options, made.token, made);
   });
 }
 
@@ -81,7 +82,7 @@ async function list(options: Options): Promise<void> {
     const { tokens } = (await api.call("GET", "tokens", { query: ownerOf(options) })) as { tokens: Token[] };
     for (const token of tokens) {
       const used = token.lastUsedAt === null ? "never used" : `last used ${day(token.lastUsedAt)}`;
-      console.log(`${describe(token)}; ${used}`);
+      print(options, `${describe(token)}; ${used}`, token);
     }
     if (tokens.length === 0) console.error("There are no tokens.");
   });

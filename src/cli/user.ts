@@ -5,6 +5,7 @@ import process from "node:process";
 import { Command } from "commander";
 import { badInput, EXIT } from "./failure.ts";
 import { closeLocal } from "./local-bindings.ts";
+import { type OutputOptions, print, withJson } from "./output.ts";
 import { readPassword } from "./password.ts";
 import { importRules, readRules } from "./rules.ts";
 import { rotateKey } from "./signing-key.ts";
@@ -38,7 +39,7 @@ Examples:
 Each takes --remote: the deployed registry instead of npm start's.
 `;
 
-interface Options {
+interface Options extends OutputOptions {
   remote?: boolean;
   repositories?: string[];
   actions?: string[];
@@ -52,7 +53,9 @@ export function userCommand(): Command {
     .hook("postAction", closeLocal)
     .addHelpText("after", HELP);
 
-  command(program, "add <name>", "add a user; the password is asked for, or read from standard input")
+  withJson(
+    command(program, "add <name>", "add a user; the password is asked for, or read from standard input"),
+  )
     .option("--repositories <pattern...>", "where the user has rights")
     .option("--actions <action...>", "which rights: pull, push, delete")
     .option("--admin", "make the user an administrator, beside these rights")
@@ -62,16 +65,18 @@ export function userCommand(): Command {
     .option("--weak", "take one of fewer than 8 characters")
     .action(changePassword);
   command(program, "remove <name>", "remove a user").action(remove);
-  command(program, "list", "list users and their rights").action(list);
-  command(program, "grant <name>", "add to a user's rights")
+  withJson(command(program, "list", "list users and their rights")).action(list);
+  withJson(command(program, "grant <name>", "add to a user's rights"))
     .option("--repositories <pattern...>", "where")
     .option("--actions <action...>", "what: pull, push, delete")
     .option("--admin", "make the user an administrator")
     .action(grant);
-  command(
-    program,
-    "import <file>",
-    "take the users of an htpasswd file (bcrypt only); rights that they have stay",
+  withJson(
+    command(
+      program,
+      "import <file>",
+      "take the users of an htpasswd file (bcrypt only); rights that they have stay",
+    ),
   )
     .option("--admin", "make new ones administrators")
     .action(importFile);
@@ -113,7 +118,7 @@ async function add(name: string, options: Options): Promise<void> {
   const entry = format(hash, rights);
   await note(options, { action: "add-user", reference: name, detail: rights });
   await store.put(new Map([[name, entry]]));
-  console.log(`${name} may ${describeRights(entry)}.`);
+  print(options, `${name} may ${describeRights(entry)}.`, documentOf(name, entry));
 }
 
 async function changePassword(name: string, options: Options): Promise<void> {
@@ -140,7 +145,7 @@ async function list(options: Options): Promise<void> {
   for (const name of await store.list()) {
     const entry = await store.get(name);
     // KV's list may be a little behind.
-    if (entry !== null) console.log(`${name}: ${describeRights(entry)}`);
+    if (entry !== null) print(options, `${name}: ${describeRights(entry)}`, documentOf(name, entry));
   }
 }
 
@@ -157,7 +162,7 @@ async function grant(name: string, options: Options): Promise<void> {
   const entry = format(hash, { access: [...rights.access, ...access], admin: rights.admin || admin });
   await note(options, { action: "grant-rights", reference: name, detail: { access, admin } });
   await store.put(new Map([[name, entry]]));
-  console.log(`${name} may ${describeRights(entry)}.`);
+  print(options, `${name} may ${describeRights(entry)}.`, documentOf(name, entry));
 }
 
 async function rules(options: Options & { check?: string; import?: string }): Promise<void> {
@@ -167,6 +172,13 @@ async function rules(options: Options & { check?: string; import?: string }): Pr
     return importRules(open(options), options.import, options.remote ?? false);
   const { size } = await readRules(options.check as string);
   console.log(`${options.check}: ${size} rules, all of them well-formed.`);
+}
+
+/** For programs. `access`: null where it is everything; `valid`: false for an entry that locks its user out. */
+function documentOf(name: string, entry: string): object {
+  const parsed = parse(entry);
+  const { access = null, admin = parsed !== null } = parsed?.rights ?? {};
+  return { name, valid: parsed !== null, access, admin };
 }
 
 async function existing(store: UserStore, name: string) {
@@ -196,7 +208,8 @@ async function importFile(file: string, options: Options): Promise<void> {
   }
   await note(options, ...events);
   if (entries.size > 0) await store.put(entries);
-  for (const [name, entry] of entries) console.log(`${name}: taken, may ${describeRights(entry)}`);
+  for (const [name, entry] of entries)
+    print(options, `${name}: taken, may ${describeRights(entry)}`, documentOf(name, entry));
   for (const { line, reason } of refused) console.error(`line ${line}: not taken, ${reason}`);
   if (refused.length > 0) process.exitCode = EXIT.input;
 }

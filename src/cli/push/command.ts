@@ -12,6 +12,7 @@ import { UPLOAD_PAUSES } from "../http/retry.ts";
 import { Authorizer } from "../login/authorizer.ts";
 import { type LoginOptions, readCredentials, withLogin } from "../login/options.ts";
 import { askAboutRealm } from "../login/realm.ts";
+import { print } from "../output.ts";
 import { formatSize, parseSize } from "../size.ts";
 import { DEFAULT_CHUNK, DEFAULT_MAX_BODY } from "../upload/chunk-plan.ts";
 import { createProgress } from "./progress.ts";
@@ -46,6 +47,7 @@ interface Options extends LoginOptions {
   allowRealm?: string;
   chunk: string;
   maxBody: string;
+  json?: boolean;
 }
 
 export function pushCommand(): Command {
@@ -62,6 +64,7 @@ export function pushCommand(): Command {
     .option("--insecure", "speak plain HTTP to another machine, when the target begins with http://")
     .option("--chunk <size>", "how large a chunk to send", DEFAULT_CHUNK)
     .option("--max-body <size>", "the largest request that the edge lets through", DEFAULT_MAX_BODY)
+    .option("--json", "print where it went, and what was sent, as JSON")
     .addHelpText("after", HELP)
     .action(run);
 }
@@ -103,7 +106,8 @@ async function run(source: string, targetText: string, options: Options): Promis
     const summary = await pushImage(registry, image, target.tag, settings, sessions, progress);
     progress.stop();
     printSummary(summary, (Date.now() - began) / 1000);
-    console.log(`${targetText}@${image.manifests.at(-1)?.digest}`);
+    const digest = image.manifests.at(-1)?.digest;
+    print(options, `${targetText}@${digest}`, { target: targetText, digest, ...summary });
   } catch (error) {
     if (!(error instanceof ConnectionFailure)) throw error;
     throw new Failure(`The connection failed (${error.message}). Run the same command again to go on.`);

@@ -1,0 +1,17 @@
+/** What a command prints: a line for people, or for programs the same as JSON. */
+
+import type { Command } from "commander";
+
+export interface OutputOptions {
+  json?: boolean;
+}
+
+/** Adds the option that {@link print} reads. */
+export function withJson(command: Command): Command {
+  return command.option("--json", "a line of JSON for each line of output");
+}
+
+/** @param line for people */
+export function print({ json }: OutputOptions, line: string, document: unknown): void {
+  console.log(json ? JSON.stringify(document) : line);
+}
