@@ -93,6 +93,20 @@ describe("berth import", () => {
   });
 });
 
+describe("berth export", () => {
+  it("writes a layout that skopeo and berth push read, and takes back to registry:2", async () => {
+    const layout = join(folder, "exported");
+    const { code, stderr } = await berth(["export", "old/app", layout, "--registry", host], folder);
+    expect(code, stderr).toBe(0);
+    const copied = await tools.copy(`oci:${layout}:old/app:1`, `docker://${other}/back/skopeo:1`, "--all");
+    expect(copied).toBe(app.digest);
+    expect(
+      (await berth(["push", layout, `${other}/old/app:back`, "--image", "old/app:1"], folder)).code,
+    ).toBe(0);
+    expect((await headManifest(other, "old/app", "back")).digest).toBe(app.digest);
+  });
+});
+
 describe("skopeo sync", () => {
   it("copies a repository with all its tags", async () => {
     const insecure = ["--src-tls-verify=false", "--dest-tls-verify=false"];
