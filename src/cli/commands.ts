@@ -34,7 +34,7 @@ export const COMMANDS: readonly Entry[] = [
   entry("gc", "collect garbage", async () => (await import("./gc.ts")).gcCommand()),
   entry("scrub", "read everything, and heal it", async () => (await import("./scrub.ts")).scrubCommand()),
   entry("cost", "what a registry costs a month", async () => (await import("./cost.ts")).costCommand()),
-  entry("deploy", "deploy to Cloudflare", async () => (await import("./deploy.ts")).deployCommand()),
+  entry("deploy", "deploy to Cloudflare", async () => (await import("./deploy/command.ts")).deployCommand()),
   entry("completion", "complete commands and options in a shell", async () =>
     (await import("./completion/command.ts")).completionCommand(loadAll),
   ),

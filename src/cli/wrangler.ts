@@ -91,12 +91,29 @@ export async function runWrangler(args: string[]): Promise<string> {
   return stdout;
 }
 
-/** Runs wrangler to its end where the user sees it, and can answer what it asks. @returns its exit code */
-export async function showWrangler(args: string[]): Promise<number> {
+/**
+ * Runs wrangler to its end where the user sees it, and can answer what it asks.
+ * @returns its exit code, and what it said of errors
+ */
+export async function showWrangler(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number; said: string }> {
   assertCheckout();
-  const child = spawn(process.execPath, [WRANGLER, ...args], { cwd: ROOT, stdio: "inherit" });
-  return new Promise((resolve, reject) => {
+  const child = spawn(process.execPath, [WRANGLER, ...args], {
+    cwd: ROOT,
+    // It asks only where it has a terminal to ask on; errors it prints beside that.
+    stdio: ["inherit", "inherit", "pipe"],
+    env: { ...process.env, ...env },
+  });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (data: string) => {
+    said += data;
+    process.stderr.write(data);
+  });
+  const code = await new Promise<number>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => resolve(code ?? 1));
   });
+  return { code, said: stripVTControlCharacters(said) };
 }

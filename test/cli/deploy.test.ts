@@ -1,8 +1,10 @@
 /** `berth deploy`, with the real wrangler on a stand-in for Cloudflare's API: what happens in which order. */
 
-import { readdirSync } from "node:fs";
-import { resolve } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { compare } from "bcryptjs";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Cloudflare } from "./support/cloudflare.ts";
 import { runBerth } from "./support/program.ts";
 
@@ -16,8 +18,14 @@ beforeEach(async () => {
 });
 afterEach(() => cloudflare.close());
 
+/** Where wrangler keeps logins: none is there. */
+const home = mkdtempSync(join(tmpdir(), "berth-test-"));
+afterAll(() => rmSync(home, { recursive: true }));
+
 const deploy = (...args: string[]) =>
-  runBerth(["deploy", ...args], { env: { ...cloudflare.env, CI: "true", NO_COLOR: "1" } });
+  runBerth(["deploy", ...args], {
+    env: { ...cloudflare.env, CI: "true", NO_COLOR: "1", HOME: home, XDG_CONFIG_HOME: home },
+  });
 
 /** Where the Worker's code went up, among the statements that went to the database. */
 function order(): string[] {
@@ -35,18 +43,38 @@ function applied(): unknown[] {
 
 describe("a deployment", () => {
   test("to an account without a registry creates everything, and then the tables", async () => {
-    const { code, stderr } = await deploy();
+    const { code, stdout, stderr } = await deploy();
     expect(code, stderr).toBe(0);
     expect(order()).toEqual(["upload", "query"]);
     expect(applied()).toEqual(MIGRATIONS);
     expect(cloudflare).toMatchObject({ worker: true, bucket: true, namespace: true, workersDev: true });
+    // And one can log in.
+    expect(stderr).toContain("No domain is set");
+    const [, password = "", host] = /docker login -u admin -p (\S+) (\S+)\n/.exec(stdout) ?? [];
+    expect(host).toBe("berth.account.workers.dev");
+    expect(await compare(password, cloudflare.values.get("admin") ?? "")).toBe(true);
+    const events = cloudflare.database?.prepare("SELECT action, reference FROM audit_events").all();
+    expect(events?.map((event) => ({ ...event }))).toEqual([{ action: "add-user", reference: "admin" }]);
+  });
+
+  test("that is repeated makes no second administrator, though the list does not know of the first yet", async () => {
+    cloudflare.values.set("admin", "an entry");
+    for (const listed of [[], ["alice"]]) {
+      cloudflare.listed = listed;
+      const { code, stdout, stderr } = await deploy("--domain", "registry.example.com");
+      expect(code, stderr).toBe(0);
+      expect(stdout).toMatch(/^ {2}docker login registry\.example\.com {2,}more users: /m);
+    }
+    expect([...cloudflare.values]).toEqual([["admin", "an entry"]]);
   });
 
   test("over an older one brings the migrations first, and closes workers.dev once there is a domain", async () => {
     cloudflare.deployed();
-    const { code, stderr } = await deploy("--domain", "registry.example.com");
+    const { code, stdout, stderr } = await deploy("--domain", "registry.example.com");
     expect(code, stderr).toBe(0);
-    expect(order()).toEqual(["query", "upload"]);
+    expect(stdout).toMatch(/docker login -u admin -p \S+ registry\.example\.com\n/);
+    // The last query is the first administrator's event.
+    expect(order()).toEqual(["query", "upload", "query"]);
     expect(applied()).toEqual(MIGRATIONS);
     expect(cloudflare.workersDev).toBe(false);
   });
@@ -65,5 +93,23 @@ describe("a deployment", () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/^berth: wrangler cannot tell whether the database exists: /m);
     expect(order()).toEqual([]);
+  });
+});
+
+describe("what the account lacks is said, with what to do, and nothing is done", () => {
+  test.each([
+    ["login", /^berth: Nobody is logged in to Cloudflare: run npx wrangler login, .+ CLOUDFLARE_API_TOKEN/m],
+    [
+      "r2",
+      /^berth: R2 is not switched on in this account: do so \(https:\/\/dash\S+\), then run this again\.$/m,
+    ],
+    ["paid", /^berth: This account is on the free plan, .+ choose Workers Paid \(https:\/\/dash\S+\)/m],
+  ] as const)("%s", async (lacks, said) => {
+    cloudflare.lacks = lacks;
+    const { code, stderr } = await deploy();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(said);
+    expect(stderr).not.toMatch(/^ {4}at /m);
+    expect([cloudflare.worker, order()]).toEqual([false, lacks === "paid" ? ["upload"] : []]);
   });
 });

@@ -25,6 +25,8 @@ const NOT_FOUND = new ApiError(404, 10_007);
 const NO_BUCKET = new ApiError(404, 10_006);
 const NO_DATABASE = new ApiError(404, 7404);
 const NO_WORKER = new ApiError(404, 10_090);
+const NO_R2 = new ApiError(403, 10_042, "Please enable R2 through the Cloudflare Dashboard.");
+const FREE_PLAN = new ApiError(400, 100_328, "CPU limits are not supported for the Free plan.");
 
 const DATABASE_INFO = { uuid: DATABASE, name: "berth", version: "production" };
 const SERVICE = {
@@ -49,6 +51,8 @@ export class Cloudflare {
   bucket = false;
   namespace = false;
   database: DatabaseSync | null = null;
+  /** What the account lacks: then what needs it is refused as Cloudflare refuses it. */
+  lacks: "login" | "r2" | "paid" | null = null;
   /** Whether the Worker answers on workers.dev; null before anybody has said so. */
   workersDev: boolean | null = null;
   readonly #server: ScriptedServer;
@@ -94,7 +98,8 @@ export class Cloudflare {
   get env(): Record<string, string> {
     return {
       CLOUDFLARE_API_BASE_URL: `${this.#server.origin}/client/v4`,
-      CLOUDFLARE_API_TOKEN: "token",
+      // An empty one is none.
+      CLOUDFLARE_API_TOKEN: this.lacks === "login" ? "" : "token",
       CLOUDFLARE_ACCOUNT_ID: "account",
       WRANGLER_SEND_METRICS: "false",
     };
@@ -126,11 +131,20 @@ export class Cloudflare {
     [/^GET \/workers\/services\/berth$/, () => (this.worker ? SERVICE : NO_WORKER)],
     [/^GET \/workers\/scripts\/berth\/settings$/, () => (this.worker ? { bindings: BINDINGS } : NOT_FOUND)],
     [/^GET \/r2\/buckets\/berth$/, () => (this.bucket ? { name: "berth" } : NO_BUCKET)],
-    [/^GET \/r2\/buckets$/, () => ({ buckets: [] })],
+    [/^GET \/r2\/buckets$/, () => (this.lacks === "r2" ? NO_R2 : { buckets: [] })],
     [/^POST \/r2\/buckets$/, () => this.#create("bucket", { name: "berth" })],
     [/^GET \/storage\/kv\/namespaces$/, () => []],
     [/^POST \/storage\/kv\/namespaces$/, () => this.#create("namespace", { id: "users" })],
-    [/^PUT \/workers\/scripts\/berth(?:\/versions)?$/, () => this.#create("worker", { id: "berth" })],
+    [
+      /^PUT \/workers\/scripts\/berth(?:\/versions)?$/,
+      () => (this.lacks === "paid" ? FREE_PLAN : this.#create("worker", { id: "berth" })),
+    ],
+    [/^GET \/client\/v4\/user$/, () => ({ id: "user", email: "alice@example.com" })],
+    [/^GET \/client\/v4\/user\/tokens\/verify$/, () => ({ id: "token", status: "active" })],
+    [
+      /^GET \/client\/v4\/(?:accounts|memberships)$/,
+      () => [{ id: "account", name: "Example", account: { id: "account", name: "Example" } }],
+    ],
     [/^GET \/workers\/subdomain$/, () => ({ subdomain: "account" })],
     [/^GET \/workers\/workers\/berth$/, () => ({ subdomain: { enabled: this.workersDev ?? false } })],
     [/^POST \/workers\/scripts\/berth\/subdomain$/, (_, body) => this.#setSubdomain(body)],
