@@ -13,7 +13,10 @@ const workerd = () =>
     miniflare: {
       bindings: { MIGRATIONS: await readD1Migrations("migrations") },
       // The same bucket behind miniflare's own S3 endpoint, which is where the Worker is.
-      r2Buckets: { BUCKET: { id: "berth", s3Credentials: S3_KEYS } },
+      r2Buckets: {
+        BUCKET: { id: "berth", s3Credentials: S3_KEYS },
+        OTHER: { id: "other", s3Credentials: S3_KEYS },
+      },
       serviceBindings: { WHERE: async (_, miniflare) => new Response(String(await miniflare.ready)) },
     },
   }));

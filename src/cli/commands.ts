@@ -33,6 +33,9 @@ export const COMMANDS: readonly Entry[] = [
   entry("audit", "who changed what", async () => (await import("./audit.ts")).auditCommand()),
   entry("gc", "collect garbage", async () => (await import("./gc.ts")).gcCommand()),
   entry("scrub", "read everything, and heal it", async () => (await import("./scrub.ts")).scrubCommand()),
+  entry("migrate-store", "copy the bytes to another store", async () =>
+    (await import("./migrate-store.ts")).migrateStoreCommand(),
+  ),
   entry("cost", "what a registry costs a month", async () => (await import("./cost.ts")).costCommand()),
   entry("deploy", "deploy to Cloudflare", async () => (await import("./deploy/command.ts")).deployCommand()),
   entry("completion", "complete commands and options in a shell", async () =>

@@ -16,6 +16,9 @@ const READ_AT_ONCE = 1000;
 /** How many are looked through for one page. Then it is shorter, or empty, and the next one goes on from there. */
 const LOOKED_THROUGH = 5000;
 
+/** Berth's own endpoints, below _berth. */
+const OWN = ["gc", "scrub", "migrate-store", "tokens", "audit", "policies", "quotas", "usage", "status"];
+
 export const base = new Hono<RegistryEnv>();
 
 // end-1: GET /v2/
@@ -97,9 +100,7 @@ base.get("/v2/_oci/ext/discover", (c) => {
         description:
           "Garbage collection, scrub, audit trail, policies, quotas and status, for administrators; machine tokens, for users",
         url: "https://github.com/opencontainers/distribution-spec/tree/main/extensions",
-        endpoints: ["gc", "scrub", "tokens", "audit", "policies", "quotas", "usage", "status"].map(
-          (end) => `_berth/${end}`,
-        ),
+        endpoints: OWN.map((end) => `_berth/${end}`),
       },
     ],
   });

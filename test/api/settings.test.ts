@@ -80,6 +80,8 @@ describe("a setting that makes no sense", () => {
     { STORE: "s3", STORE_URL: "https://s3.test/berth?a=b", ...STORE_KEYS },
     { STORE: "s3", STORE_URL: "https://s3.test/berth", ...STORE_KEYS, STORE_SECRET_ACCESS_KEY: "" },
     { STORE: "gcs", STORE_URL: "", ...STORE_KEYS },
+    { STORE_FALLBACK: "r2" },
+    { STORE_FALLBACK: "s3", STORE_FALLBACK_URL: "https://s3.test/berth", ...STORE_KEYS },
     { STORE: "azure", STORE_URL: "https://a.test/berth", STORE_SAS: "sv=1" },
     { STORE: "azure", STORE_URL: "https://a.test/berth", STORE_SAS: "sig=a", REDIRECT_BLOBS_FROM: "1MB" },
     { STORE: "azure", STORE_URL: "https://a.test/berth", ...STORE_KEYS },

@@ -14,13 +14,30 @@ export type StoreVariables = Record<string, string>;
 const R2: StoreVariables = { STORE: "r2" };
 
 /** The same bucket behind miniflare's S3 endpoint, which checks signatures as S3 does. */
-async function s3(): Promise<StoreVariables> {
+async function s3(bucket = "berth"): Promise<StoreVariables> {
   const where = await (await env.WHERE.fetch("http://where/")).text();
   return {
     STORE: "s3",
-    STORE_URL: `${where}cdn-cgi/local/r2/s3/berth`,
+    STORE_URL: `${where}cdn-cgi/local/r2/s3/${bucket}`,
     STORE_ACCESS_KEY_ID: S3_KEYS.accessKeyId,
     STORE_SECRET_ACCESS_KEY: S3_KEYS.secretAccessKey,
+  };
+}
+
+/** On the way from the bucket to another one. */
+async function moving(): Promise<StoreVariables> {
+  return { ...(await s3("other")), STORE_FALLBACK: "r2" };
+}
+
+/** And back. */
+export async function movingBack(): Promise<StoreVariables> {
+  const { STORE_URL = "", STORE_ACCESS_KEY_ID = "", STORE_SECRET_ACCESS_KEY = "" } = await s3("other");
+  return {
+    STORE: "r2",
+    STORE_FALLBACK: "s3",
+    STORE_FALLBACK_URL: STORE_URL,
+    STORE_FALLBACK_ACCESS_KEY_ID: STORE_ACCESS_KEY_ID,
+    STORE_FALLBACK_SECRET_ACCESS_KEY: STORE_SECRET_ACCESS_KEY,
   };
 }
 
@@ -54,7 +71,7 @@ export function lacking(store: StoreName): string | null {
   return store === "azure" && inject("azurite") === null ? "AZURITE_HOME is not set" : null;
 }
 
-export const STORES = { r2: async () => R2, s3, gcs, azure } as const satisfies Record<
+export const STORES = { r2: async () => R2, s3: () => s3(), gcs, azure, moving } as const satisfies Record<
   string,
   () => Promise<StoreVariables>
 >;

@@ -8,7 +8,7 @@ import { getRegistry } from "../registry.ts";
 import type { Stores } from "../stores.ts";
 
 /** The bucket belongs to another database. */
-class WrongBucket extends Error {
+export class WrongBucket extends Error {
   constructor(bucket: string, database: string) {
     super(
       `the bucket belongs to the registry ${bucket}, and the database to ${database}: nothing was taken. If this ` +

@@ -34,7 +34,7 @@ const DELETED_TOGETHER = 5;
 const PART_PATIENCE = 5 * 60_000;
 
 /** Tells its uploads from those of another store, which the registry may have been in before. */
-const OURS = "blocks-";
+const OURS = "azure:";
 
 const BLOCK_BLOB = { "x-ms-blob-type": "BlockBlob" };
 
@@ -139,7 +139,8 @@ export class AzureObjects implements Objects {
     return { number, etag: blockid };
   }
 
-  completeMultipart({ key }: Multipart, parts: Part[]): Promise<boolean> {
+  async completeMultipart({ key, id }: Multipart, parts: Part[]): Promise<boolean> {
+    if (!id.startsWith(OURS)) return false;
     const blocks = parts.map(({ etag }) => `<Latest>${escapeXml(etag)}</Latest>`).join("");
     const body = `<?xml version="1.0" encoding="utf-8"?><BlockList>${blocks}</BlockList>`;
     const call = { query: { comp: "blocklist" }, body, length: body.length, patience: PART_PATIENCE };

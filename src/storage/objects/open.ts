@@ -2,11 +2,12 @@
 
 import { AzureObjects } from "./azure.ts";
 import { AzureContainer } from "./azure-container.ts";
+import { MovingObjects } from "./moving.ts";
 import type { Objects } from "./objects.ts";
 import { R2Objects } from "./r2.ts";
 import { S3Objects } from "./s3.ts";
 import { S3Bucket } from "./s3-bucket.ts";
-import { azureLoginOf, keysOf, r2LinksOf, type StoreEnv, urlOf } from "./store-settings.ts";
+import { azureLoginOf, fallbackOf, keysOf, r2LinksOf, type StoreEnv, urlOf } from "./store-settings.ts";
 
 /** By what STORE says. Each throws an Error that names the setting that makes no sense. */
 const STORES: Record<string, (env: StoreEnv) => Objects> = {
@@ -19,6 +20,26 @@ const STORES: Record<string, (env: StoreEnv) => Objects> = {
 
 /** Opens it; nothing is asked of it yet. @throws Error naming the setting that makes no sense */
 export function openObjects(env: StoreEnv): Objects {
+  return openMove(env) ?? openOne(env);
+}
+
+/** The two stores that objects move between; null when they do not. @throws as {@link openObjects} */
+export function openMove(env: StoreEnv): MovingObjects | null {
+  if (env.STORE_FALLBACK === "") return null;
+  const old = fallbackOf(env);
+  if (old.STORE === env.STORE && (old.STORE === "r2" || old.STORE_URL === env.STORE_URL))
+    throw new Error(
+      "the setting STORE_FALLBACK names the same store as STORE: take it away, or name the old one",
+    );
+  const to = openOne(env);
+  try {
+    return new MovingObjects(to, openOne(old));
+  } catch (error) {
+    throw new Error((error as Error).message.replaceAll("STORE", "STORE_FALLBACK"));
+  }
+}
+
+function openOne(env: StoreEnv): Objects {
   const open = Object.hasOwn(STORES, env.STORE) ? STORES[env.STORE] : undefined;
   if (open !== undefined) return open(env);
   const names = Object.keys(STORES).map((name) => JSON.stringify(name));

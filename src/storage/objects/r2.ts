@@ -102,6 +102,7 @@ export class R2Objects implements Objects {
   }
 
   async putPart(multipart: Multipart, number: number, bytes: Uint8Array): Promise<Part | null> {
+    if (isForeign(multipart)) return null;
     try {
       const { etag } = await again(() => this.#resume(multipart).uploadPart(number, bytes));
       return { number, etag };
@@ -112,6 +113,7 @@ export class R2Objects implements Objects {
   }
 
   async completeMultipart(multipart: Multipart, parts: Part[]): Promise<boolean> {
+    if (isForeign(multipart)) return false;
     const list = parts.map(({ number, etag }) => ({ partNumber: number, etag }));
     return again(async () => {
       try {
@@ -129,6 +131,7 @@ export class R2Objects implements Objects {
   }
 
   async abortMultipart(multipart: Multipart): Promise<void> {
+    if (isForeign(multipart)) return;
     try {
       await again(() => this.#resume(multipart).abort());
     } catch (error) {
@@ -139,6 +142,11 @@ export class R2Objects implements Objects {
   #resume({ key, id }: Multipart): R2MultipartUpload {
     return this.#bucket.resumeMultipartUpload(key, id);
   }
+}
+
+/** Whether it is another store's, which the registry was in before: those say whose they are. */
+function isForeign({ id }: Multipart): boolean {
+  return id.includes(":");
 }
 
 function infoOf({ key, size, uploaded }: R2Object): ObjectInfo {

@@ -33,6 +33,9 @@ const PART_PATIENCE = 5 * 60_000;
 /** What is wrong with parts: they never become an object. */
 const BAD_PARTS = new Set(["NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall"]);
 
+/** Tells its uploads from those of another store, which the registry may have been in before. */
+const OURS = "s3:";
+
 export class S3Objects implements Objects {
   readonly can = CAN;
   readonly links: Links;
@@ -149,12 +152,13 @@ export class S3Objects implements Objects {
       const response = await this.#bucket.call("POST", key, { query: { uploads: "" } });
       const id = textOf(await documentOf(response), "UploadId");
       if (id === null) throw new Refusal(response.status, "NoUploadId", "the answer has none");
-      return { key, id };
+      return { key, id: `${OURS}${id}` };
     });
   }
 
-  putPart({ key, id }: Multipart, number: number, bytes: Uint8Array): Promise<Part | null> {
-    const query = { partNumber: String(number), uploadId: id };
+  async putPart({ key, id }: Multipart, number: number, bytes: Uint8Array): Promise<Part | null> {
+    if (!id.startsWith(OURS)) return null;
+    const query = { partNumber: String(number), uploadId: id.slice(OURS.length) };
     return again(async () => {
       try {
         const response = await this.#bucket.call("PUT", key, { query, body: bytes, patience: PART_PATIENCE });
@@ -167,7 +171,8 @@ export class S3Objects implements Objects {
     });
   }
 
-  completeMultipart({ key, id }: Multipart, parts: Part[]): Promise<boolean> {
+  async completeMultipart({ key, id }: Multipart, parts: Part[]): Promise<boolean> {
+    if (!id.startsWith(OURS)) return false;
     const list = parts.map(
       ({ number, etag }) => `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(etag)}</ETag></Part>`,
     );
@@ -175,7 +180,7 @@ export class S3Objects implements Objects {
     const headers = { "Content-Type": "application/xml" };
     return again(async () => {
       try {
-        const call = { query: { uploadId: id }, headers, body, patience: PART_PATIENCE };
+        const call = { query: { uploadId: id.slice(OURS.length) }, headers, body, patience: PART_PATIENCE };
         const root = await documentOf(await this.#bucket.call("POST", key, call));
         // It may think for long, and begin its answer before it knows.
         if (root.name === "Error")
@@ -191,9 +196,11 @@ export class S3Objects implements Objects {
     });
   }
 
-  abortMultipart({ key, id }: Multipart): Promise<void> {
-    return again(async () => {
-      const response = await this.#bucket.unlessGone("DELETE", key, { query: { uploadId: id } });
+  async abortMultipart({ key, id }: Multipart): Promise<void> {
+    if (!id.startsWith(OURS)) return;
+    const query = { uploadId: id.slice(OURS.length) };
+    await again(async () => {
+      const response = await this.#bucket.unlessGone("DELETE", key, { query });
       await response?.body?.cancel();
     });
   }

@@ -9,12 +9,33 @@ export interface StoreSecrets {
   STORE_ACCESS_KEY_ID?: string;
   STORE_SECRET_ACCESS_KEY?: string;
   STORE_SAS?: string;
+  STORE_FALLBACK_ACCESS_KEY_ID?: string;
+  STORE_FALLBACK_SECRET_ACCESS_KEY?: string;
+  STORE_FALLBACK_SAS?: string;
   R2_ACCESS_KEY_ID?: string;
   R2_SECRET_ACCESS_KEY?: string;
 }
 
-export type StoreEnv = Pick<Env, "BUCKET" | "STORE" | "STORE_URL" | "STORE_REGION" | "R2_S3_ENDPOINT"> &
+export type StoreEnv = Pick<
+  Env,
+  | ("BUCKET" | "R2_S3_ENDPOINT")
+  | ("STORE" | "STORE_URL" | "STORE_REGION")
+  | ("STORE_FALLBACK" | "STORE_FALLBACK_URL" | "STORE_FALLBACK_REGION")
+> &
   StoreSecrets;
+
+/** The same settings, of the old store. */
+export function fallbackOf(env: StoreEnv): StoreEnv {
+  return {
+    ...env,
+    STORE: env.STORE_FALLBACK,
+    STORE_URL: env.STORE_FALLBACK_URL,
+    STORE_REGION: env.STORE_FALLBACK_REGION,
+    STORE_ACCESS_KEY_ID: env.STORE_FALLBACK_ACCESS_KEY_ID ?? "",
+    STORE_SECRET_ACCESS_KEY: env.STORE_FALLBACK_SECRET_ACCESS_KEY ?? "",
+    STORE_SAS: env.STORE_FALLBACK_SAS ?? "",
+  };
+}
 
 /** Without TLS only on this machine, as bodies are not signed. */
 const URL_OF_STORE = /^(https:\/\/|http:\/\/(localhost|127\.0\.0\.1)[:/])[^?#@]*[^/?#@]$/;

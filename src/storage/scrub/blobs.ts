@@ -3,7 +3,7 @@
 import type { Digest } from "../../oci/digest.ts";
 import type { Database } from "../database.ts";
 import type { Stores } from "../stores.ts";
-import { checkNamed, type NamingRow } from "./named-object.ts";
+import { checkNamed, type Look, type NamingRow } from "./named-object.ts";
 import { endOf, type Walk } from "./walk.ts";
 
 interface BlobRow {
@@ -14,7 +14,8 @@ interface BlobRow {
   missing_at: number | null;
 }
 
-export function blobs(stores: Stores): Walk {
+/** @param look at one, and heal it */
+export function blobs(stores: Stores, look: Look = checkNamed): Walk {
   return {
     async list(after, limit) {
       const rows = await stores.db
@@ -26,7 +27,7 @@ export function blobs(stores: Stores): Walk {
       const items = rows.map((row) => ({
         position: row.digest,
         bytes: row.size,
-        check: () => checkNamed(stores, namedBy(row), rowOf(stores.db, row)),
+        check: () => look(stores, namedBy(row), rowOf(stores.db, row)),
       }));
       return { items, end: endOf(items, limit) };
     },

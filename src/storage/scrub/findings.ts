@@ -48,6 +48,8 @@ export interface Checked {
   /** Read and hashed. */
   bytes: number;
   findings: Finding[];
+  /** Whether its object was copied to the store where it belongs now. */
+  moved?: boolean;
 }
 
 export interface ScrubPage {

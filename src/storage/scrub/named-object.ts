@@ -30,6 +30,9 @@ export interface NamingRow {
   quarantine(): Promise<boolean>;
 }
 
+/** What is done with each object that a row names. Can be repeated. @throws Unavailable */
+export type Look = (stores: Stores, named: NamedObject, row: NamingRow) => Promise<Checked>;
+
 /** Reads the object, and makes the row say what is true. */
 export async function checkNamed(stores: Stores, named: NamedObject, row: NamingRow): Promise<Checked> {
   const found = await read(stores.objects, named.key, named.digest);

@@ -90,8 +90,11 @@ function openWalk(name: WalkName, stores: Stores, { sparse, freeBefore }: ScrubO
   }
 }
 
-class PageRun {
+/** One page of a walk. */
+export class PageRun {
   readonly result: ScrubPage;
+  /** How many things were moved. */
+  moved = 0;
   readonly #name: WalkName;
   readonly #limits: Limits;
   readonly #deadline: number;
@@ -100,7 +103,7 @@ class PageRun {
   /** How far the walk is; null at its beginning. */
   #position: string | null = null;
 
-  constructor(name: WalkName, limits: Limits) {
+  constructor(name: WalkName, limits: Limits = LIMITS) {
     this.result = newPage(PHASES[name]);
     this.#name = name;
     this.#limits = limits;
@@ -143,8 +146,9 @@ class PageRun {
     this.#position = group.at(-1)?.position ?? this.#position;
   }
 
-  #add({ bytes, findings }: Checked): void {
+  #add({ bytes, findings, moved }: Checked): void {
     this.result.bytes += bytes;
+    if (moved) this.moved++;
     for (const finding of findings) addFinding(this.result, finding);
     // What is damaged was counted when it was read.
     if (this.#name !== "damage") this.result.checked++;

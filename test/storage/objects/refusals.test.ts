@@ -19,7 +19,7 @@ afterEach(() => vi.restoreAllMocks());
 async function refusals(variables: StoreVariables): Promise<(string | null)[]> {
   const objects = openWith(variables);
   // Azure's begin without a call.
-  const multipart = { key: "blobs/a", id: variables.STORE === "azure" ? "blocks-id" : "id" };
+  const multipart = { key: "blobs/a", id: `${variables.STORE}:id` };
   const body = () => new Response("hello").body as ReadableStream<Uint8Array>;
   const calls: (() => Promise<unknown>)[] = [
     () => objects.putVerified("blobs/a", body(), 5, sha256("hello")),
