@@ -52,7 +52,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   // As routes do, and no route: of those only what all requests have in common.
   [
     /^web\//,
-    /^(oci|storage|auth|gc|web)\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|read-only|request-count|request-log|unavailable)\.ts$/,
+    /^(oci|storage|auth|gc|web)\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|read-only|request-count|request-log|unavailable|admin-request|token-request)\.ts$/,
   ],
   // It stands above the other rooms of storage: none of them knows of it.
   [

@@ -25,6 +25,14 @@ export function requireAdmin(c: Context): void {
   throw new RegistryError("DENIED", `${who} is no administrator`);
 }
 
+/** @throws RegistryError UNAUTHORIZED, or DENIED for a session of a token: it must not make others of itself */
+export function requirePassword(c: Context): void {
+  const { who, byPassword } = c.get("access");
+  if (byPassword) return;
+  if (who === null) throw new RegistryError("UNAUTHORIZED", "sign in with a password");
+  throw new RegistryError("DENIED", `${who} came with a token: sign in with a user's password`);
+}
+
 /** @throws RegistryError UNSUPPORTED where a setting switches deletion off */
 export function requireDeletion(c: Context): void {
   if (!c.get("settings").allowDelete) throw new RegistryError("UNSUPPORTED", "deletion is switched off here");

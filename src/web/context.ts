@@ -24,6 +24,8 @@ export interface View {
   /** What to call the caller; null for an anonymous one. */
   who: string | null;
   admin: boolean;
+  /** Whether the session was begun with a password, and not with a token. */
+  byPassword: boolean;
   /** What the page's forms carry. "" where the browser has no cookie: then it has no form that changes anything. */
   formToken: string;
   /** As it stands before a repository's name in commands. */

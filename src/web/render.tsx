@@ -18,6 +18,7 @@ export function viewOf(c: Context): View {
     language: c.get("language"),
     who: access?.who ?? null,
     admin: access?.admin ?? false,
+    byPassword: access?.byPassword ?? false,
     formToken: cookie === "" ? "" : formTokenOf(cookie),
     host,
     path: pathname + search,

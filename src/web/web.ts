@@ -17,16 +17,21 @@ import { assets } from "./assets.ts";
 import type { Context, WebEnv } from "./context.ts";
 import { NOT_KEPT, pageHeaders } from "./headers.ts";
 import { chooseLanguage, textsOf } from "./language.ts";
+import { auditTrail } from "./pages/audit.tsx";
 import { collection } from "./pages/collection.tsx";
 import { compare } from "./pages/compare.tsx";
 import { deletion } from "./pages/delete.tsx";
 import { repositoryDeletion } from "./pages/delete-repository.tsx";
 import { errorPage } from "./pages/error.tsx";
 import { image } from "./pages/image.tsx";
+import { layer } from "./pages/layer.tsx";
 import { repositories } from "./pages/repositories.tsx";
 import { repository } from "./pages/repository.tsx";
 import { retag } from "./pages/retag.tsx";
+import { rules } from "./pages/rules.tsx";
 import { signIn } from "./pages/sign-in.tsx";
+import { tokens } from "./pages/tokens.tsx";
+import { usage } from "./pages/usage.tsx";
 import { readSession } from "./session.ts";
 
 /** Of a form. Bytes. */
@@ -76,10 +81,15 @@ web.route("/", signIn);
 web.route("/", repositories);
 web.route("/", image);
 web.route("/", compare);
+web.route("/", layer);
 web.route("/", deletion);
 web.route("/", repositoryDeletion);
 web.route("/", retag);
 web.route("/", collection);
+web.route("/", tokens);
+web.route("/", usage);
+web.route("/", rules);
+web.route("/", auditTrail);
 web.route("/", repository);
 
 web.notFound((c) =>

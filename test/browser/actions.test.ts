@@ -82,6 +82,32 @@ test("a repository goes once its name has been typed", async () => {
   await context.close();
 });
 
+test("a token is made, opens what it may, and no more", async () => {
+  const { context, page } = await open();
+  await page.getByRole("link", { name: "Tokens" }).click();
+  await page.getByLabel("Name").fill("ci");
+  await page.getByLabel("Repositories, as patterns").fill("team/**");
+  await page.getByRole("button", { name: "Make a token" }).click();
+  const token = (await page.locator(".success code").first().textContent()) ?? "";
+  const ask = (path: string) =>
+    fetch(`${world.origin}${path}`, {
+      headers: { Authorization: `Basic ${Buffer.from(`admin:${token}`).toString("base64")}` },
+    });
+  expect((await ask("/v2/team/api/tags/list")).status).toBe(200);
+  expect((await ask("/v2/tools/lint/tags/list")).status).toBe(403);
+  const machine = await world.browser.newPage({ locale: "en-US" });
+  await signIn(machine, world.origin, "admin", token);
+  await machine.goto(`${world.origin}/r/tools/lint`);
+  expect(await machine.locator("h1").textContent()).toBe("Not allowed");
+  await machine.goto(`${world.origin}/audit`);
+  expect(await machine.locator("h1").textContent()).toBe("Not allowed");
+  await machine.close();
+  await page.goto(`${world.origin}/tokens`);
+  await page.getByRole("button", { name: "Revoke ci" }).click();
+  await expect.poll(async () => (await ask("/v2/team/api/tags/list")).status).toBe(401);
+  await context.close();
+});
+
 test("a visitor sees what is public, and is asked to sign in for the rest", async () => {
   const page = await world.browser.newPage({ locale: "de-DE" });
   await page.goto(world.origin);

@@ -27,11 +27,16 @@ const PAGES: [name: string, path: string][] = [
   ["delete-repository", "/delete-repository/tools/lint"],
   ["retag", "/retag/team/storefront/1.4.0"],
   ["collection", "/collection"],
+  ["layer", "/image/tools/files/latest"],
+  ["tokens", "/tokens"],
+  ["usage", "/usage"],
+  ["rules", "/rules"],
+  ["audit", "/audit"],
   ["hostile", "/image/zoo/hostile/latest"],
   ["not-found", "/r/nothing/here"],
 ];
 
-const SCREEN = { width: 1000, height: 700 };
+const SCREEN = { width: 1000, height: 640 };
 
 let world: World;
 let context: BrowserContext;
@@ -44,7 +49,21 @@ beforeAll(async () => {
   await signIn(page, world.origin);
   await page.goto(`${world.origin}/collection`);
   await page.getByRole("button", { name: "Collect now" }).click();
+  const policy = { kind: "immutable", repositories: ["team/**"], tags: ["1.*"] };
+  await setUp("PUT", "policies/releases", policy);
+  await setUp("PUT", "quotas/team", { repositories: "team/**", allowed: 5_000_000 });
+  await setUp("POST", "tokens", {
+    name: "ci",
+    access: [{ repositories: ["team/**"], actions: ["pull"] }],
+    expiresIn: 86400,
+  });
 });
+
+/** By the registry's own extension. */
+async function setUp(method: string, path: string, body: object): Promise<void> {
+  const response = await world.client.send(method, `/v2/_berth/${path}`, { body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
+}
 
 afterAll(() => world?.end());
 
@@ -64,7 +83,19 @@ async function violationsOf(page: Page): Promise<string[]> {
   return JSON.parse(result.value as string);
 }
 
-describe.each(PAGES)("%s", (name, path) => {
+/** A layer's page goes by its digest, which the image's page leads to. */
+async function pathOf(name: string, path: string): Promise<string> {
+  if (name !== "layer") return path;
+  await page.goto(`${world.origin}${path}`);
+  return (await page.getByRole("link", { name: "Files of layer 1" }).getAttribute("href")) ?? "";
+}
+
+describe.each(PAGES)("%s", (name, image) => {
+  let path = image;
+  beforeAll(async () => {
+    path = await pathOf(name, image);
+  });
+
   test("has no violation of WCAG 2.2 AA, light or dark", async () => {
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });

@@ -6,3 +6,29 @@ import type { View } from "../context.ts";
 export function FormToken({ view }: { view: View }) {
   return <input type="hidden" name="form" value={view.formToken} />;
 }
+
+interface FieldProps {
+  name: string;
+  label: string;
+  value?: string;
+  type?: "text" | "number";
+  optional?: boolean;
+}
+
+/** A field that is not empty, with its label. One of its name a page. */
+export function Field({ name, label, value = "", type = "text", optional = false }: FieldProps) {
+  return (
+    <div>
+      <label for={name}>{label}</label>
+      <input
+        id={name}
+        name={name}
+        value={value}
+        type={type}
+        autocomplete="off"
+        autocapitalize="none"
+        required={!optional}
+      />
+    </div>
+  );
+}

@@ -3,7 +3,7 @@
 import type { RepositoryName } from "../../oci/reference.ts";
 import type { View } from "../context.ts";
 import { commandsOf, type ShownConfig, type ShownManifest } from "../oci-json.ts";
-import { repositoryPath } from "./navigation.tsx";
+import { placePath, repositoryPath } from "./navigation.tsx";
 import { Bar, Bytes, ShortDigest } from "./values.tsx";
 
 interface Props {
@@ -52,7 +52,9 @@ export function Layers({ view, name, manifest, config, elsewhere }: Props) {
                 <code>{commands[index] || titleOf(annotations) || mediaType}</code>
               </td>
               <td data-label={texts.digest}>
-                <ShortDigest digest={digest} />
+                <a href={placePath("layer", name, digest)} aria-label={texts.filesOf(index + 1)}>
+                  <ShortDigest digest={digest} />
+                </a>
               </td>
               <td class="wrap" data-label={texts.sharedWith}>
                 <Others names={elsewhere.get(digest) ?? []} view={view} here={name} />

@@ -5,11 +5,19 @@ import { assetPath } from "../assets.ts";
 import type { View } from "../context.ts";
 import { FormToken } from "./forms.tsx";
 
-/** What the navigation leads to. Another page is one more line. */
+/** What the navigation leads to, and whom. Another page is one more line. */
 const PLACES = [
-  { path: "/", text: "repositories", forAdmins: false },
-  { path: "/collection", text: "collection", forAdmins: true },
+  { path: "/", text: "repositories", for: "all" },
+  { path: "/tokens", text: "tokens", for: "users" },
+  { path: "/collection", text: "collection", for: "admins" },
+  { path: "/usage", text: "usage", for: "admins" },
+  { path: "/rules", text: "rules", for: "admins" },
+  { path: "/audit", text: "audit", for: "admins" },
 ] as const;
+
+function leads(view: View, whom: (typeof PLACES)[number]["for"]): boolean {
+  return whom === "all" || (whom === "admins" ? view.admin : view.byPassword);
+}
 
 interface LayoutProps {
   view: View;
@@ -59,7 +67,7 @@ function Navigation({ view }: { view: View }) {
   return (
     <nav aria-label={view.texts.navigation}>
       <ul>
-        {PLACES.filter(({ forAdmins }) => view.admin || !forAdmins).map(({ path, text }) => (
+        {PLACES.filter((place) => leads(view, place.for)).map(({ path, text }) => (
           <li>
             <a href={path} aria-current={pathname === path ? "page" : undefined}>
               {view.texts.places[text]}

@@ -1,6 +1,8 @@
 /** What the registry under test holds: enough to be looked at, and one image that tries to break out. */
 
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { ROOT } from "../../e2e/support/registry.ts";
 import type { clientOf } from "../../support/client.ts";
 import { noise, sha256 } from "../../support/content.ts";
 import {
@@ -92,6 +94,14 @@ export async function fill(client: Client): Promise<void> {
   for (const name of ["team/api", "team/worker", "library/busybox", "tools/lint", "tools/build"])
     await pushVersion(client, name, 2, "amd64", ["latest", "1.2.0"]);
   await pushHostile(client);
+  await pushFiles(client);
+}
+
+/** An image with a layer that is an archive. */
+async function pushFiles(client: Client): Promise<void> {
+  const layer = Uint8Array.from(execFileSync("tar", ["-cz", "-C", ROOT, "src/oci"]));
+  for (const content of ["config", layer]) await client.postBlob("tools/files", content);
+  await put(client, "tools/files", "latest", imageOf("config", [layer]));
 }
 
 /** A signature of an index, and its SBOM. */
