@@ -30,6 +30,7 @@ then, run this again, and when it moves nothing take STORE_FALLBACK away.`;
 
 interface Options extends AdminOptions {
   after?: string;
+  json?: boolean;
 }
 
 interface MovePage extends Page {
@@ -41,6 +42,7 @@ export function migrateStoreCommand(): Command {
   return withRegistry(new Command("migrate-store"))
     .description("Copies what a Berth registry keeps from one object store to another.")
     .option("--after <cursor>", "go on from where an earlier one ended")
+    .option("--json", "print one JSON document at the end")
     .addHelpText("after", HELP)
     .action(run);
 }
@@ -54,7 +56,8 @@ async function run(options: Options): Promise<void> {
 
   const end = (next: string | null): void => {
     ticker.clear();
-    console.log(`${moved} moved. ${findings.summary}`);
+    if (options.json) console.log(JSON.stringify({ moved, ...findings.document, next }));
+    else console.log(`${moved} moved. ${findings.summary}`);
     if (next !== null)
       console.error(`Go on with --after ${next}, or from the beginning: nothing is copied twice.`);
   };
@@ -68,7 +71,8 @@ async function run(options: Options): Promise<void> {
       const page = await readPage(api, after, ticker);
       moved += page.moved;
       ticker.clear();
-      for (const line of findings.add(page, false)) console.log(line);
+      const lines = findings.add(page, options.json === true);
+      if (!options.json) for (const line of lines) console.log(line);
       if (page.next !== null && page.next === after)
         throw new Failure("The registry does not get any further.");
       after = page.next;
@@ -83,7 +87,7 @@ async function run(options: Options): Promise<void> {
     api.close();
   }
   end(null);
-  console.log(LEFT);
+  if (!options.json) console.log(LEFT);
   if (!findings.isWell) process.exitCode = EXIT.registry;
 }
 

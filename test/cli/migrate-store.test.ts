@@ -57,6 +57,13 @@ describe("migrate-store", () => {
     expect([code, stdout]).toEqual([1, expect.stringContaining("blob  sha256:ee  differs (k)")]);
   });
 
+  test("prints one document with --json", async () => {
+    const wrong = { kind: "blob", digest: "sha256:ee", objectKey: "k", detail: "differs" };
+    script({ ...NOTHING, next: "blobs:1" }, { ...NOTHING, next: null, quarantined: [wrong] });
+    const { stdout } = await migrate("--json");
+    expect(JSON.parse(stdout)).toMatchObject({ moved: 8, next: null, quarantined: [wrong], missing: [] });
+  });
+
   test("that does not get any further says how to go on, and not that it is through", async () => {
     script({ ...NOTHING, next: "blobs:1" });
     const { code, stdout, stderr } = await migrate();
