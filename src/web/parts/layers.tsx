@@ -52,8 +52,9 @@ export function Layers({ view, name, manifest, config, elsewhere }: Props) {
                 <code>{commands[index] || titleOf(annotations) || mediaType}</code>
               </td>
               <td data-label={texts.digest}>
+                <ShortDigest digest={digest} />{" "}
                 <a href={placePath("layer", name, digest)} aria-label={texts.filesOf(index + 1)}>
-                  <ShortDigest digest={digest} />
+                  {texts.files}
                 </a>
               </td>
               <td class="wrap" data-label={texts.sharedWith}>

@@ -124,6 +124,7 @@ export const english = {
 
   // A layer
   layerContents: "Files of a layer",
+  files: "Files",
   filesOf: (place: number) => `Files of layer ${place}`,
   looked: "entries looked at:",
   layerCut: "It is too large to be read to its end here: this is its beginning.",

@@ -130,6 +130,7 @@ export const german: Texts = {
 
   // Eine Schicht
   layerContents: "Dateien einer Schicht",
+  files: "Dateien",
   filesOf: (place) => `Dateien der Schicht ${place}`,
   looked: "Einträge angesehen:",
   layerCut: "Sie ist zu groß, um hier bis zum Ende gelesen zu werden: Das ist ihr Anfang.",
