@@ -1,6 +1,5 @@
 /** Large blobs by a signed link, as a bucket of R2 gives them: each client follows it, and leaves its login at home. */
 
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { headManifest } from "./support/api.ts";
@@ -8,24 +7,11 @@ import { Containerd } from "./support/containerd.ts";
 import { ContainerTools } from "./support/containers.ts";
 import { type DockerDaemon, startDocker } from "./support/docker.ts";
 import { freePort } from "./support/ports.ts";
-import { faultsIn, type Registry, ROOT, startRegistry } from "./support/registry.ts";
+import { faultsIn, type Registry, startRegistry } from "./support/registry.ts";
+import { configWithS3, s3EndpointAt } from "./support/s3.ts";
 import { docker, host, image, workspace } from "./support/shared.ts";
 
 const KEYS = { accessKeyId: "the-key", secretAccessKey: "the-secret" };
-
-/** wrangler.toml, with the bucket behind wrangler's own S3 endpoint too: that refuses what is signed wrongly, or twice. */
-function configWithS3(): string {
-  const path = join(workspace, "s3.toml");
-  const text = readFileSync(join(ROOT, "wrangler.toml"), "utf8")
-    .replace('main = "src/', `main = "${ROOT}/src/`)
-    .replace('migrations_dir = "', `migrations_dir = "${ROOT}/`)
-    .replace(
-      'bucket_name = "berth"',
-      `$&\nlocal_dev = { experimental_s3_credentials = { accessKeyId = "${KEYS.accessKeyId}", secretAccessKey = "${KEYS.secretAccessKey}" } }`,
-    );
-  writeFileSync(path, text);
-  return path;
-}
 
 describe("a registry that sends clients to the bucket for large blobs", () => {
   const tools = new ContainerTools(workspace);
@@ -38,7 +24,7 @@ describe("a registry that sends clients to the bucket for large blobs", () => {
   beforeAll(async () => {
     const port = await freePort();
     // Another host than the registry's: to the same one Go's clients would take their Authorization along.
-    const endpoint = `http://localhost:${port}/cdn-cgi/local/r2/s3/berth`;
+    const endpoint = s3EndpointAt(port);
     registry = await startRegistry(
       workspace,
       { port, state: join(workspace, "redirecting") },
@@ -48,7 +34,7 @@ describe("a registry that sends clients to the bucket for large blobs", () => {
         `R2_ACCESS_KEY_ID:${KEYS.accessKeyId}`,
         `R2_SECRET_ACCESS_KEY:${KEYS.secretAccessKey}`,
       ],
-      { BERTH_CONFIG: configWithS3() },
+      { BERTH_CONFIG: configWithS3(workspace, KEYS) },
     );
     source = `${registry.host}/redirect/app:1`;
     digest = await docker.push(image.name, `${host}/redirect/app:1`);

@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- [--seconds 120] [--faults [--seed 7]]`: pushers, pullers, deleters and retaggers at work on a
+ * `npm run soak -- [--seconds 120] [--store s3] [--faults [--seed 7]]`: pushers, pullers, deleters and retaggers at work on a
  * registry that collects garbage every second. Nothing that was acknowledged may be lost, and nothing that was given
  * up may stay. With faults, one call in fifty of every store fails, objects vanish, and upload sessions are reset.
  */
@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { getPlatformProxy } from "wrangler";
 import { freePort } from "../e2e/support/ports.ts";
 import { ROOT } from "../e2e/support/registry.ts";
+import { configWithS3, s3EndpointAt } from "../e2e/support/s3.ts";
 import { Service } from "../e2e/support/service.ts";
 import type { Client } from "../support/client.ts";
 import { clientAt } from "./client.ts";
@@ -32,6 +33,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "120" },
     faults: { type: "boolean", default: false },
+    store: { type: "string", default: "r2" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 1_000_000)) },
   },
 });
@@ -39,6 +41,8 @@ const seed = Number(values.seed);
 if (!Number.isInteger(seed)) throw new Error("--seed wants a whole number");
 const seconds = Number(values.seconds);
 if (!(seconds >= 5 && seconds <= 3600)) throw new Error("--seconds wants a number from 5 to 3600");
+
+if (values.store !== "r2" && values.store !== "s3") throw new Error("--store wants r2 or s3");
 
 const workspace = mkdtempSync(join(tmpdir(), "berth-soak-"));
 const state = join(workspace, "state");
@@ -50,13 +54,27 @@ const variables = [
   `ORPHAN_AGE:${ORPHAN_AGE}s`,
   "DELETED_BYTES_KEPT:0",
 ];
+/** The same bucket, by its S3 endpoint. */
+const KEYS = { accessKeyId: "the-key", secretAccessKey: "the-secret" };
+if (values.store === "s3") {
+  variables.push(
+    "STORE:s3",
+    `STORE_URL:${s3EndpointAt(port)}`,
+    `STORE_ACCESS_KEY_ID:${KEYS.accessKeyId}`,
+    `STORE_SECRET_ACCESS_KEY:${KEYS.secretAccessKey}`,
+  );
+}
+const config = values.store === "s3" ? { BERTH_CONFIG: configWithS3(workspace, KEYS) } : {};
 /** The registry's own entry, or one whose bindings fail. */
 const entry = values.faults ? { BERTH_ENTRY: join(import.meta.dirname, "worker.ts") } : {};
 const service = new Service(
   "npm",
   ["start", "--", ...variables.flatMap((variable) => ["--var", variable])],
   join(workspace, "registry.log"),
-  { cwd: ROOT, env: { PORT: String(port), BERTH_STATE: state, BERTH_ADMIN_PASSWORD: password, ...entry } },
+  {
+    cwd: ROOT,
+    env: { PORT: String(port), BERTH_STATE: state, BERTH_ADMIN_PASSWORD: password, ...entry, ...config },
+  },
 );
 const world = new World();
 let failed = true;

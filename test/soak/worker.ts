@@ -7,12 +7,17 @@
  *   POST /soak/reset?session=<id>           ends a session's Durable Object in the middle of what it does
  */
 
+import { env } from "cloudflare:workers";
 import worker from "../../src/index.ts";
 import { StoredObjects as RealStoredObjects } from "../../src/storage/objects/edge.ts";
 import { UploadSession as RealUploadSession } from "../../src/storage/upload/session.ts";
 import { breakAtRandom, type When } from "../support/faults.ts";
 import { instrument } from "../support/instrument.ts";
+import { meterStoreCalls } from "../support/store-calls.ts";
 import { randomOf } from "./random.ts";
+
+// Where the objects are behind HTTP, those calls take their chances too.
+meterStoreCalls(env);
 
 export class UploadSession extends RealUploadSession {
   constructor(ctx: DurableObjectState, env: Env) {
