@@ -1,3 +1,4 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import {
   bytesOf,
@@ -117,6 +118,9 @@ describe("end-11: mount", () => {
     await pushBlob("source", HELLO);
     for (const query of [`?mount=${sha256(HELLO)}&from=elsewhere`, `?mount=${ABSENT}`]) {
       const location = await startUpload("target", query);
+      // One that is empty would be listed to nobody, and collected: it is not made at all.
+      const made = env.DB.prepare("SELECT name FROM repositories WHERE name = 'target'");
+      if (query.includes("elsewhere")) expect(await made.first()).toBeNull();
       expect((await close(location, sha256("else"), { body: "else" })).status).toBe(201);
     }
     expect(await pullBlob("target", sha256(HELLO))).toBe("status 404");
