@@ -126,6 +126,28 @@ describe("end-11: mount", () => {
     expect(await pullBlob("target", sha256(HELLO))).toBe("status 404");
   });
 
+  test("brings the blob that was named, and nothing else that is at its source", async () => {
+    const digest = await pushBlob("source", HELLO);
+    const other = await pushBlob("source", "other");
+    for (const query of [`?mount=${digest}&from=source`, `?mount=${digest}`]) {
+      const target = query.includes("from") ? "target" : "anywhere";
+      expect((await request("POST", `/v2/${target}/blobs/uploads/${query}`)).status).toBe(201);
+      expect([await pullBlob(target, digest), await pullBlob(target, other)]).toEqual([HELLO, "status 404"]);
+    }
+  });
+
+  test("of a blob whose object was found to be missing is no mount, and makes no repository", async () => {
+    const digest = await pushBlob("source", HELLO);
+    await pushBlob("there", "other");
+    await env.DB.prepare("UPDATE blobs SET missing_at = 1 WHERE digest = ?1").bind(digest).run();
+    for (const query of [`?mount=${digest}&from=source`, `?mount=${digest}`]) {
+      expect((await request("POST", `/v2/target/blobs/uploads/${query}`)).status).toBe(202);
+      expect((await request("POST", `/v2/there/blobs/uploads/${query}`)).status).toBe(202);
+      const made = env.DB.prepare("SELECT name FROM repositories WHERE name = 'target'");
+      expect(await made.first()).toBeNull();
+    }
+  });
+
   test("outlives the deletion of the blob at its source", async () => {
     const digest = await pushBlob("source", HELLO);
     await request("POST", `/v2/target/blobs/uploads/?mount=${digest}&from=source`);
