@@ -32,6 +32,7 @@ import { rules } from "./pages/rules.tsx";
 import { signIn } from "./pages/sign-in.tsx";
 import { tokens } from "./pages/tokens.tsx";
 import { usage } from "./pages/usage.tsx";
+import { users } from "./pages/users.tsx";
 import { readSession } from "./session.ts";
 
 /** Of a form. Bytes. */
@@ -88,6 +89,7 @@ web.route("/", retag);
 web.route("/", collection);
 web.route("/", tokens);
 web.route("/", usage);
+web.route("/", users);
 web.route("/", rules);
 web.route("/", auditTrail);
 web.route("/", repository);

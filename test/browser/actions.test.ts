@@ -1,9 +1,13 @@
 /** What people do with the pages, and what others try to do to them: in a real browser. */
 
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { attempt, run } from "../e2e/support/command.ts";
 import { signIn } from "./support/session.ts";
 import { PASSWORD, startWorld, type World } from "./support/world.ts";
 
@@ -95,6 +99,7 @@ test("a token is made, opens what it may, and no more", async () => {
     });
   expect((await ask("/v2/team/api/tags/list")).status).toBe(200);
   expect((await ask("/v2/tools/lint/tags/list")).status).toBe(403);
+  await dockerLogin(token);
   const machine = await world.browser.newPage({ locale: "en-US" });
   await signIn(machine, world.origin, "admin", token);
   await machine.goto(`${world.origin}/r/tools/lint`);
@@ -107,6 +112,26 @@ test("a token is made, opens what it may, and no more", async () => {
   await expect.poll(async () => (await ask("/v2/team/api/tags/list")).status).toBe(401);
   await context.close();
 });
+
+/** `docker login`, as the page says it; then skopeo pulls with what docker has noted. */
+async function dockerLogin(token: string): Promise<void> {
+  const { host } = new URL(world.origin);
+  const config = mkdtempSync(join(tmpdir(), "berth-docker-"));
+  // Without its daemon, docker logs in by itself.
+  const env = { DOCKER_HOST: `unix://${config}/none.sock`, DOCKER_CONFIG: config };
+  await run("docker", ["login", "--username", "admin", "--password", token, host], { env });
+  const list = (name: string) =>
+    attempt("skopeo", [
+      "list-tags",
+      "--tls-verify=false",
+      "--authfile",
+      `${config}/config.json`,
+      `docker://${host}/${name}`,
+    ]);
+  expect((await list("team/api")).code).toBe(0);
+  expect((await list("tools/lint")).stderr).toMatch(/denied/i);
+  rmSync(config, { recursive: true });
+}
 
 test("a visitor sees what is public, and is asked to sign in for the rest", async () => {
   const page = await world.browser.newPage({ locale: "de-DE" });

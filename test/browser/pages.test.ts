@@ -29,6 +29,7 @@ const PAGES: [name: string, path: string][] = [
   ["collection", "/collection"],
   ["layer", "/image/tools/files/latest"],
   ["tokens", "/tokens"],
+  ["users", "/users"],
   ["usage", "/usage"],
   ["rules", "/rules"],
   ["audit", "/audit"],

@@ -1,8 +1,10 @@
 /** Tokens, rules, usage and the audit trail: for those who may, with nothing that the API would not do. */
 
+import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { csvOf } from "../../src/web/csv.ts";
 import { treemap } from "../../src/web/treemap.ts";
+import { collected } from "../gc/support.ts";
 import { Browser, linksOf, textOfPage } from "../support/browser.ts";
 import { eventsOf, storedEvents } from "../support/events.ts";
 import { pushImage } from "../support/images.ts";
@@ -15,6 +17,43 @@ import { XSS } from "./images.ts";
 function formOf(html: string): string {
   return /name="form" value="([^"]+)"/.exec(html)?.[1] ?? "";
 }
+
+describe("users", () => {
+  test("are listed with what they may do, a page at a time, and not what is kept beside them", async () => {
+    const access = [{ repositories: ["team/**", "app"], actions: ["pull", "push"] }];
+    for (let index = 10; index < 70; index++) await addUser(`robot${index}`, { access });
+    await addUser("alice", { access, admin: true });
+    await env.USERS.put("broken", "no entry");
+    for (let index = 0; index < 120; index++) await env.USERS.put(`rule/${index}`, "{}");
+    const admin = await Browser.signedIn("admin");
+    const names = new Set<string>();
+    let texts = "";
+    for (let path: string | undefined = "/users"; path !== undefined; ) {
+      const page = await admin.get(path);
+      expect(page.status).toBe(200);
+      texts += textOfPage(page);
+      for (const link of linksOf(page)) {
+        const owner = new URL(link, "https://registry.test").searchParams.get("owner");
+        if (link.startsWith("/tokens?") && owner !== null) names.add(owner);
+      }
+      path = linksOf(page).find((link) => link.startsWith("/users?"));
+    }
+    expect([...names].sort()).toEqual(
+      ["admin", "alice", "broken", ...Array.from({ length: 60 }, (_, index) => `robot${index + 10}`)].sort(),
+    );
+    expect(texts).toContain("alice pull, push: team/** app yes");
+    expect(texts).toContain("robot10 pull, push: team/** app no");
+    expect(texts).toContain("broken nothing: the entry is malformed no");
+  });
+
+  test("are for administrators alone, and no cursor breaks the page", async () => {
+    await addUser("alice", { access: [] });
+    expect((await (await Browser.signedIn("alice")).get("/users")).status).toBe(403);
+    const admin = await Browser.signedIn("admin");
+    for (const after of ["x", "%00", "%22%3E%3Cscript%3E", "a".repeat(5000)])
+      expect((await admin.get(`/users?after=${after}`)).status).toBe(200);
+  });
+});
 
 describe("tokens", () => {
   const WANTED = { name: "ci", repositories: "team/** app", "may-pull": "on", days: "7" };
@@ -132,9 +171,29 @@ describe("usage", () => {
     const page = await browser.get("/usage");
     expect(textOfPage(page)).toMatch(/large admin 5\.\d kB 2 1 small admin 1\.\d kB 2 1/);
     expect(page.html.match(/<rect x="[\d.]+" y="[\d.]+" width/g)?.length).toBeGreaterThanOrEqual(2);
-    expect((await measure(() => browser.get("/usage"))).queries).toBe(1);
+    expect((await measure(() => browser.get("/usage"))).queries).toBe(2);
     for (const last of ["x", "[1]", "[1,2,3,4]", '[1,2,3,"x"]', "null"])
       expect((await browser.get(`/usage?last=${encodeURIComponent(last)}`)).status).toBe(200);
+  });
+
+  test("shows how it has grown, by the days on which garbage was collected", async () => {
+    const browser = await Browser.signedIn("admin");
+    await pushImage("app", "v1", "config", ["x".repeat(5000)]);
+    await collected();
+    await collected();
+    expect((await browser.get("/usage")).html).not.toContain("<polyline");
+    const today = Math.floor(Date.now() / 86_400_000);
+    const day = env.DB.prepare(
+      "INSERT INTO usage_days (day, repositories, manifests, blobs, bytes) VALUES (?1, 1, 2, 3, ?2)",
+    );
+    await env.DB.batch([day.bind(today - 2, 1000), day.bind(today - 1, 2000), day.bind(today - 5000, 1)]);
+    // What is as old as that goes, and the day is that of its last collection.
+    await pushImage("app", "v2", "config", ["y".repeat(5000)]);
+    await collected();
+    const page = await browser.get("/usage");
+    expect(page.html.match(/<polyline points="0,[\d.]+ 500,[\d.]+ 1000,24"/)).not.toBeNull();
+    expect(textOfPage(page)).toMatch(/1[01]\.\d kB 1 2 3 \d+ \w+ \d+ 2 kB 1 2 3 \d+ \w+ \d+ 1 kB 1 2 3/);
+    expect((await env.DB.prepare("SELECT count(*) AS days FROM usage_days").first())?.days).toBe(3);
   });
 
   test("areas fill the map, in proportion, and none lies over another", () => {

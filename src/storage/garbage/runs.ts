@@ -2,6 +2,7 @@
 
 import { type Actor, noteHappening } from "../audit.ts";
 import type { Database } from "../database.ts";
+import { noteUsageDay } from "../usage-days.ts";
 
 /** Walk → where it goes on. A walk that is not here begins at its start. */
 export type Cursors = Record<string, string>;
@@ -61,7 +62,7 @@ export interface Orders {
   adopt: boolean;
 }
 
-/** Records what a run did, and gives its lease back. */
+/** Records what a run did and left, and gives its lease back. */
 export async function finishRun(
   db: Database,
   report: Report,
@@ -84,6 +85,7 @@ export async function finishRun(
            SELECT started_at FROM gc_runs WHERE started_at > 0 ORDER BY started_at DESC LIMIT 1 OFFSET ?1)`,
       )
       .bind(RUNS_KEPT - 1),
+    ...noteUsageDay(db, Date.now()),
     noteHappening(db, by, { action: "collect", outcome, reference: null, detail }, Date.now()),
   ]);
 }

@@ -1,11 +1,13 @@
-/** Who holds what: each repository's share, as areas and as a table. Admins only. */
+/** Who holds what: each repository's share, as areas and as a table, and all of it over time. Admins only. */
 
 import { Hono } from "hono";
 import { openStores } from "../../storage/stores.ts";
 import { listUsage, type Usage, type UsageCursor } from "../../storage/usage.ts";
+import { listUsageDays, type UsageDay } from "../../storage/usage-days.ts";
 import { requireAdmin } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
 import { formatBytes } from "../language.ts";
+import { Growth } from "../parts/growth.tsx";
 import { Pages, repositoryPath } from "../parts/navigation.tsx";
 import { Bar, Bytes, Count } from "../parts/values.tsx";
 import { render } from "../render.tsx";
@@ -18,6 +20,9 @@ const PAGE = 10_000;
 const MAX_AREAS = 60;
 const MAX_ROWS = 200;
 
+/** Of the line of what was held. */
+const MAX_DAYS = 366;
+
 const MAP = { x: 0, y: 0, width: 1000, height: 420 };
 
 export const usage = new Hono<WebEnv>();
@@ -25,9 +30,14 @@ export const usage = new Hono<WebEnv>();
 // GET /usage?last=<cursor>
 usage.get("/usage", async (c) => {
   requireAdmin(c);
-  const { repositories, next } = await listUsage(openStores(c.env).db, cursorOf(c.req.query("last")), PAGE);
+  const { db } = openStores(c.env);
+  const last = cursorOf(c.req.query("last"));
+  const { repositories, next } = await listUsage(db, last, PAGE);
+  const days = last === null ? await listUsageDays(db, MAX_DAYS) : [];
   const held = repositories.filter(({ bytes }) => bytes > 0).sort((one, other) => other.bytes - one.bytes);
-  return render(c, c.get("texts").places.usage, (view) => <Page view={view} held={held} next={next} />);
+  return render(c, c.get("texts").places.usage, (view) => (
+    <Page view={view} held={held} days={days} next={next} />
+  ));
 });
 
 /** What is no cursor begins anew. */
@@ -45,10 +55,12 @@ interface Props {
   view: View;
   /** The largest first. */
   held: Usage[];
+  /** The oldest first; none on the pages that follow. */
+  days: UsageDay[];
   next: UsageCursor | null;
 }
 
-function Page({ view, held, next }: Props) {
+function Page({ view, held, days, next }: Props) {
   const { texts } = view;
   return (
     <>
@@ -56,6 +68,7 @@ function Page({ view, held, next }: Props) {
       <p>{texts.usageMeans}</p>
       {next === null && held.length <= MAX_ROWS ? null : <p class="note">{texts.usageIsPart}</p>}
       {held.length === 0 ? <p>{texts.nothingHeld}</p> : <Held view={view} held={held} />}
+      <Growth view={view} days={days} />
       <Pages
         view={view}
         first={view.path.includes("last=") ? "/usage" : null}

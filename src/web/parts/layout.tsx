@@ -9,6 +9,7 @@ import { FormToken } from "./forms.tsx";
 const PLACES = [
   { path: "/", text: "repositories", for: "all" },
   { path: "/tokens", text: "tokens", for: "users" },
+  { path: "/users", text: "users", for: "admins" },
   { path: "/collection", text: "collection", for: "admins" },
   { path: "/usage", text: "usage", for: "admins" },
   { path: "/rules", text: "rules", for: "admins" },
