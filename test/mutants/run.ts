@@ -26,23 +26,38 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => pr
 const all = mutantsOf(original).filter(({ what }) => what.includes(values.only));
 const chosen = all.filter((_, index) => index % Number(values.every) === 0);
 
-/** Whether the tests pass on the file as it stands. */
-function pass(): boolean {
-  const { status } = spawnSync(
+/** How the tests end on the file as it stands. "slow": by the time limit, which may be the change's doing or not. */
+function outcome(): "pass" | "fail" | "slow" {
+  const { status, signal } = spawnSync(
     "npx",
-    ["vitest", "run", "--config", "test/vitest.config.ts", "--bail=1", "--silent=true", ...tests],
+    [
+      "vitest",
+      "run",
+      "--config",
+      "test/vitest.config.ts",
+      "--project",
+      "worker",
+      "--bail=1",
+      "--silent=true",
+      ...tests,
+    ],
     { timeout: TIME_LIMIT, stdio: "ignore" },
   );
-  return status === 0;
+  if (status === 0) return "pass";
+  return signal === null ? "fail" : "slow";
 }
 
+const SAID = { pass: "LIVES ", fail: "killed", slow: "slow  " };
+
 // Else every change would seem to be seen.
-if (!pass()) throw new Error("the tests fail on the source as it is");
-let alive = 0;
+if (outcome() !== "pass") throw new Error("the tests fail on the source as it is, or take too long");
+const counts = { pass: 0, fail: 0, slow: 0 };
 for (const { line, what, source } of chosen) {
   writeFileSync(file, source);
-  const lives = pass();
-  if (lives) alive++;
-  console.log(`${lives ? "LIVES " : "killed"} ${file}:${line} ${what}`);
+  const how = outcome();
+  counts[how]++;
+  console.log(`${SAID[how]} ${file}:${line} ${what}`);
 }
-console.log(`${file}: ${chosen.length} of ${all.length} mutants tried, ${alive} live`);
+console.log(
+  `${file}: ${chosen.length} of ${all.length} mutants tried, ${counts.pass} live, ${counts.slow} took too long`,
+);
