@@ -14,6 +14,8 @@ CREATE TABLE totals (
 
 INSERT INTO totals (id, repositories, manifests, manifest_bytes, blobs, blob_bytes) SELECT 1, (SELECT count(*) FROM repositories WHERE listed = 1), (SELECT count(*) FROM manifests), (SELECT coalesce(sum(size), 0) FROM manifests), (SELECT count(*) FROM blobs), (SELECT coalesce(sum(size), 0) FROM blobs);
 
+CREATE TRIGGER total_repository_added AFTER INSERT ON repositories WHEN NEW.listed = 1 BEGIN UPDATE totals SET repositories = repositories + 1 WHERE id = 1; END;
+CREATE TRIGGER total_repository_removed AFTER DELETE ON repositories WHEN OLD.listed = 1 BEGIN UPDATE totals SET repositories = repositories - 1 WHERE id = 1; END;
 CREATE TRIGGER total_repository_listed AFTER UPDATE OF listed ON repositories WHEN OLD.listed <> NEW.listed BEGIN UPDATE totals SET repositories = repositories + NEW.listed - OLD.listed WHERE id = 1; END;
 CREATE TRIGGER total_manifest_added AFTER INSERT ON manifests BEGIN UPDATE totals SET manifests = manifests + 1, manifest_bytes = manifest_bytes + NEW.size WHERE id = 1; END;
 CREATE TRIGGER total_manifest_resized AFTER UPDATE OF size ON manifests WHEN OLD.size <> NEW.size BEGIN UPDATE totals SET manifest_bytes = manifest_bytes + NEW.size - OLD.size WHERE id = 1; END;

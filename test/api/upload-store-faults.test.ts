@@ -39,7 +39,8 @@ function stateOf(location: string): Promise<Kept | undefined> {
 /** As R2 does after 7 days, or by a rule of the bucket. */
 async function dropMultipart(location: string): Promise<void> {
   const { objectKey, multipartId } = (await stateOf(location)) as Kept;
-  await env.BUCKET.resumeMultipartUpload(objectKey, multipartId).abort();
+  // Of S3 it says so in front: the same upload, by the simulator's own S3 endpoint.
+  await env.BUCKET.resumeMultipartUpload(objectKey, multipartId.replace(/^\w+:/, "")).abort();
 }
 
 async function objectKeys(): Promise<string[]> {

@@ -53,7 +53,7 @@ describe("every answer", () => {
   test.each([
     ["GET", "/v2/", 200],
     ["GET", "/v2/team/app/manifests/latest", 404],
-    ["GET", "/nothing", 404],
+    ["GET", "/v2/nothing", 404],
     ["PATCH", "/v2/", 405],
   ])("is closed to browsers, and asks for https: %s %s", async (method, path, status) => {
     const response = await request(method, path);
@@ -132,7 +132,7 @@ describe("a refused body is read to its end", () => {
     ],
     ["by its digest", 400, "POST", "/v2/a/blobs/uploads/?digest=sha256:0", {}],
     ["by its session", 404, "PATCH", "/v2/a/blobs/uploads/0", {}],
-    ["by its path", 404, "PUT", "/nothing", {}],
+    ["by its path", 404, "PUT", "/v2/nothing", {}],
     ["by its method", 405, "PUT", "/v2/", {}],
     ["by another site", 403, "PUT", "/v2/a/manifests/x", { Origin: "https://evil.test" }],
   ])("%s", async (_, status, method, path, headers) => {
