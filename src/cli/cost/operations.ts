@@ -83,7 +83,7 @@ export const STEPS = {
   /** Each blob that goes with it. */
   collectBlob: { rowsRead: 37, rowsWritten: 14 },
   /** A collection that finds nothing. */
-  collection: { rowsRead: 17, rowsWritten: 6, classA: 2, classB: 1 },
+  collection: { rowsRead: 20, rowsWritten: 7, classA: 2, classB: 1 },
   /** Each object that a collection walks by. */
   walkObject: { rowsRead: 2 },
 } as const satisfies Record<string, Partial<Operations>>;

@@ -41,7 +41,7 @@ export function deployCommand(): Command {
 async function deploy(args: string[]): Promise<void> {
   assertCheckout();
   await checkAccount();
-  const domains = domainsOf(args);
+  const domains = await domainsOf(args);
   if (domains.length === 0) {
     console.error(
       "No domain is set, so the registry answers on workers.dev alone: routes in wrangler.toml gives it its own.",

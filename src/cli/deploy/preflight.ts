@@ -1,6 +1,5 @@
 /** What an account must have before anything is deployed to it, asked in the order in which people come by it. */
 
-import { unstable_readConfig as readConfig } from "wrangler";
 import { describe, Failure } from "../failure.ts";
 import { CONFIG, runWrangler } from "../wrangler.ts";
 
@@ -58,11 +57,13 @@ async function checkLogin(): Promise<void> {
 }
 
 /** The registry's own domains, as `routes` in wrangler.toml and --domain name them. */
-export function domainsOf(args: readonly string[]): string[] {
+export async function domainsOf(args: readonly string[]): Promise<string[]> {
   const named = args.flatMap((arg, index) => {
     if (arg === "--domain" || arg === "--domains") return [args[index + 1] ?? ""];
     return /^--domains?=(.+)$/.exec(arg)?.slice(1) ?? [];
   });
+  // Only a checkout has it, and not every command needs to load it.
+  const { unstable_readConfig: readConfig } = await import("wrangler");
   const { routes = [] } = readConfig({ config: CONFIG });
   const configured = (routes as (string | { pattern: string })[]).map((route) =>
     typeof route === "string" ? route : route.pattern,
