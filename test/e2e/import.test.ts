@@ -71,8 +71,9 @@ describe("berth import", () => {
     const { code, stdout, stderr } = await berth(args, folder);
     expect(code, stderr).toBe(0);
     const sums = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
-    // Two of the same image: the second one's layers are mounted.
-    expect(sums).toMatchObject({ tags: { copied: 5, present: 0, failed: 0 }, blobs: { mounted: 7 } });
+    expect(sums).toMatchObject({ tags: { copied: 5, present: 0, failed: 0 } });
+    // Two of the same image: the second one's layers are mounted. So are the first one's, if others have pushed it.
+    expect(sums.blobs.mounted).toBeGreaterThanOrEqual(7);
     await expectImported(host);
     const ref = `${host}/old/deep/er/big:latest`;
     await docker.run("pull", "--quiet", ref);
