@@ -202,6 +202,8 @@ const ELSEWHERE: RegExp[] = [
   /^audit\.ts .* 'log-in'/,
   // Only behind answers, or read: test/api/status.test.ts.
   /^(counters|status)\.ts/,
+  // Only read, for a page: test/web/admin.test.ts.
+  /^usage-days\.ts SELECT/,
   // Only of few orphans, and not by force: test/gc/bucket.test.ts.
   /^garbage\/objects\.ts SELECT EXISTS/,
   // Only when too many uploads are open: test/api/upload-limits.test.ts.
