@@ -77,9 +77,7 @@ function User({ view, name, rights }: Row & { view: View }) {
       </td>
       <td data-label={texts.administrator}>{rights?.admin ? texts.yes : texts.no}</td>
       <td data-label={texts.places.tokens}>
-        <a href={`/tokens?${new URLSearchParams({ owner: name })}`} aria-label={texts.tokensOf(name)}>
-          {texts.show}
-        </a>
+        <a href={`/tokens?${new URLSearchParams({ owner: name })}`}>{texts.tokensOf(name)}</a>
       </td>
     </tr>
   );
