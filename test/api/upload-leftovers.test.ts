@@ -309,3 +309,14 @@ test("every answer names the API version", async () => {
     expect(headers.get("Docker-Distribution-Api-Version")).toBe("registry/2.0");
   }
 });
+
+test("a closing PUT that is repeated brings nothing back that was deleted since, though another repository has it", async () => {
+  const digest = sha256("shared");
+  const location = await startUpload("a");
+  expect((await close(location, digest, { body: "shared" })).status).toBe(201);
+  expect((await close(location, digest)).status).toBe(201);
+  await pushBlob("b", "shared");
+  expect((await request("DELETE", `/v2/a/blobs/${digest}`)).status).toBe(202);
+  expect((await close(location, digest)).status).toBe(404);
+  expect((await request("HEAD", `/v2/a/blobs/${digest}`)).status).toBe(404);
+});
