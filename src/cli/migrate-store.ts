@@ -1,13 +1,9 @@
 /** `berth migrate-store`: has the registry copy what it keeps from one store to another, page after page. */
 
-import process from "node:process";
 import { Command } from "commander";
-import { AdminApi, type AdminOptions, withRegistry } from "./admin/api.ts";
-import { Findings, type Page } from "./admin/findings.ts";
-import { Ticker } from "./admin/ticker.ts";
-import { EXIT, Failure } from "./failure.ts";
-import { Patience, UPLOAD_PAUSES } from "./http/retry.ts";
-import { exitCodeOf, onSignals } from "./signals.ts";
+import { withRegistry } from "./admin/api.ts";
+import type { Page } from "./admin/findings.ts";
+import { type WalkOptions, walkPages } from "./admin/walk.ts";
 import { formatSize } from "./size.ts";
 
 const HELP = `
@@ -28,11 +24,6 @@ const LEFT = `Nothing that images need is left in the old store. Uploads that be
 STORE was set may still end there: once UPLOAD_EXPIRY (a day) has passed since
 then, run this again, and when it moves nothing take STORE_FALLBACK away.`;
 
-interface Options extends AdminOptions {
-  after?: string;
-  json?: boolean;
-}
-
 interface MovePage extends Page {
   /** How many objects the page has copied. */
   moved: number;
@@ -47,54 +38,17 @@ export function migrateStoreCommand(): Command {
     .action(run);
 }
 
-async function run(options: Options): Promise<void> {
-  const api = await AdminApi.open(options);
-  const ticker = new Ticker(process.stderr);
-  const findings = new Findings();
-  let after = options.after ?? null;
+async function run(options: WalkOptions): Promise<void> {
   let moved = 0;
-
-  const end = (next: string | null): void => {
-    ticker.clear();
-    if (options.json) console.log(JSON.stringify({ moved, ...findings.document, next }));
-    else console.log(`${moved} moved. ${findings.summary}`);
-    if (next !== null)
-      console.error(`Go on with --after ${next}, or from the beginning: nothing is copied twice.`);
-  };
-  onSignals((signal) => {
-    end(after);
-    process.exit(exitCodeOf(signal));
-  });
-
-  try {
-    do {
-      const page = await readPage(api, after, ticker);
+  await walkPages<MovePage>(options, {
+    path: "migrate-store",
+    add: (page) => {
       moved += page.moved;
-      ticker.clear();
-      const lines = findings.add(page, options.json === true);
-      if (!options.json) for (const line of lines) console.log(line);
-      if (page.next !== null && page.next === after)
-        throw new Failure("The registry does not get any further.");
-      after = page.next;
-      ticker.tick(
-        `${page.phase}: ${findings.checked} looked at, ${moved} moved, ${formatSize(findings.bytes)}`,
-      );
-    } while (after !== null);
-  } catch (error) {
-    end(after);
-    throw error;
-  } finally {
-    api.close();
-  }
-  end(null);
-  if (!options.json) console.log(LEFT);
-  if (!findings.isWell) process.exitCode = EXIT.registry;
-}
-
-async function readPage(api: AdminApi, after: string | null, ticker: Ticker): Promise<MovePage> {
-  const query = after === null ? {} : { after };
-  const patience = new Patience(UPLOAD_PAUSES, (pause, reason) => {
-    ticker.log(`${reason}; trying again in ${pause / 1000} s`);
+    },
+    progress: ({ checked, bytes }) => `${checked} looked at, ${moved} moved, ${formatSize(bytes)}`,
+    document: (findings) => ({ moved, ...findings.document }),
+    summary: (findings) => `${moved} moved. ${findings.summary}`,
+    goOn: (next) => `Go on with --after ${next}, or from the beginning: nothing is copied twice.`,
+    last: LEFT,
   });
-  return (await api.call("POST", "migrate-store", { query, patience })) as MovePage;
 }

@@ -1,13 +1,8 @@
 /** `berth scrub`: has the registry read everything that it keeps and compare, page after page. */
 
-import process from "node:process";
 import { Command } from "commander";
-import { AdminApi, type AdminOptions, withRegistry } from "./admin/api.ts";
-import { Findings, type Page } from "./admin/findings.ts";
-import { Ticker } from "./admin/ticker.ts";
-import { EXIT, Failure } from "./failure.ts";
-import { Patience, UPLOAD_PAUSES } from "./http/retry.ts";
-import { exitCodeOf, onSignals } from "./signals.ts";
+import { withRegistry } from "./admin/api.ts";
+import { type WalkOptions, walkPages } from "./admin/walk.ts";
 import { formatSize } from "./size.ts";
 
 const HELP = `
@@ -25,10 +20,8 @@ Exit codes: 0 all is well, or was healed; 1 something is damaged or missing, or
 the registry failed; 2 wrong arguments; 130 interrupted.
 `;
 
-interface Options extends AdminOptions {
-  after?: string;
+interface Options extends WalkOptions {
   rebuild?: boolean;
-  json?: boolean;
 }
 
 export function scrubCommand(): Command {
@@ -42,54 +35,14 @@ export function scrubCommand(): Command {
 }
 
 async function run(options: Options): Promise<void> {
-  const api = await AdminApi.open(options);
-  const ticker = new Ticker(process.stderr);
-  const findings = new Findings();
-  let after = options.after ?? null;
-
-  const end = (next: string | null): void => {
-    ticker.clear();
-    if (options.json) console.log(JSON.stringify({ ...findings.document, next }));
-    else console.log(findings.summary);
-    if (next !== null) console.error(`Go on with: ${commandFrom(next, options)}`);
-  };
-  onSignals((signal) => {
-    end(after);
-    process.exit(exitCodeOf(signal));
+  await walkPages(options, {
+    path: "scrub",
+    query: options.rebuild ? { rebuild: "true" } : {},
+    progress: ({ checked, bytes }) => `${checked} checked, ${formatSize(bytes)}`,
+    document: (findings) => findings.document,
+    summary: (findings) => findings.summary,
+    goOn: (next) => `Go on with: ${commandFrom(next, options)}`,
   });
-
-  try {
-    do {
-      const page = await readPage(api, after, options, ticker);
-      ticker.clear();
-      const lines = findings.add(page, options.json === true);
-      if (!options.json) for (const line of lines) console.log(line);
-      if (page.next !== null && page.next === after)
-        throw new Failure("The registry does not get any further.");
-      after = page.next;
-      ticker.tick(`${page.phase}: ${findings.checked} checked, ${formatSize(findings.bytes)}`);
-    } while (after !== null);
-  } catch (error) {
-    end(after);
-    throw error;
-  } finally {
-    api.close();
-  }
-  end(null);
-  if (!findings.isWell) process.exitCode = EXIT.registry;
-}
-
-async function readPage(
-  api: AdminApi,
-  after: string | null,
-  { rebuild }: Options,
-  ticker: Ticker,
-): Promise<Page> {
-  const query = { ...(after !== null && { after }), ...(rebuild && { rebuild: "true" }) };
-  const patience = new Patience(UPLOAD_PAUSES, (pause, reason) => {
-    ticker.log(`${reason}; trying again in ${pause / 1000} s`);
-  });
-  return (await api.call("POST", "scrub", { query, patience })) as Page;
 }
 
 function commandFrom(after: string, options: Options): string {
