@@ -3,10 +3,11 @@
  * rights: those are looked up with every request, so that it ends with the user's change, as other tokens do.
  */
 
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash } from "node:crypto";
 import { RegistryError } from "../oci/errors.ts";
 import type { Access } from "./access.ts";
 import { acceptPassword, type Caller, subjectsAccess } from "./authenticate.ts";
+import { isSameSecret } from "./secret.ts";
 import { issueToken, readToken } from "./tokens.ts";
 
 /** A working day. Milliseconds. */
@@ -44,7 +45,5 @@ export function formTokenOf(cookie: string): string {
 
 /** Whether a form was on a page of this browser. */
 export function isFormToken(cookie: string, token: string): boolean {
-  const expected = Buffer.from(formTokenOf(cookie));
-  const given = Buffer.from(token);
-  return given.byteLength === expected.byteLength && timingSafeEqual(given, expected);
+  return isSameSecret(formTokenOf(cookie), token);
 }

@@ -47,8 +47,12 @@ export function requireTls(url: URL, allowHttp: boolean): void {
 export function refuseOtherSites(method: string, url: URL, headers: Headers): void {
   if (SAFE_METHODS.includes(method)) return;
   const origin = headers.get("Origin");
-  // TLS may end before this registry: the host decides.
-  const foreign = origin !== null && !(URL.canParse(origin) && new URL(origin).host === url.host);
+  const foreign = origin !== null && !isOwnOrigin(origin, url);
   if (!foreign && headers.get("Sec-Fetch-Site") !== "cross-site") return;
   throw new RegistryError("DENIED", "pages of other sites may not change anything here");
+}
+
+/** Whether an `Origin` is that of a page of ours. TLS may end before this registry: the host decides. */
+export function isOwnOrigin(origin: string, url: URL): boolean {
+  return URL.canParse(origin) && new URL(origin).host === url.host;
 }

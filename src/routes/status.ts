@@ -1,9 +1,10 @@
 /** How the registry stands, for administrators, and for Prometheus. */
 
-import { timingSafeEqual } from "node:crypto";
 import { Hono } from "hono";
 import packageJson from "../../package.json" with { type: "json" };
 import { authenticate } from "../auth/authenticate.ts";
+import { parseAuthorization } from "../auth/authorization-header.ts";
+import { isSameSecret } from "../auth/secret.ts";
 import { CONTENT_TYPE, expose } from "../metrics/exposition.ts";
 import { metricsOf } from "../metrics/metrics.ts";
 import { listCounters } from "../storage/counters.ts";
@@ -55,8 +56,6 @@ async function read(c: Context) {
 
 function showsMetricsToken(c: Context): boolean {
   const token = c.get("settings").metricsToken;
-  const shown = /^Bearer +(\S+)$/i.exec(c.req.header("Authorization") ?? "")?.[1];
-  if (token === null || shown === undefined) return false;
-  const [one, other] = [Buffer.from(token), Buffer.from(shown)];
-  return one.byteLength === other.byteLength && timingSafeEqual(one, other);
+  const shown = parseAuthorization(c.req.header("Authorization"));
+  return token !== null && shown.kind === "token" && isSameSecret(token, shown.token);
 }

@@ -5,6 +5,7 @@ import type { Next } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { Access } from "../auth/access.ts";
 import { isFormToken, resumeSession } from "../auth/session.ts";
+import { isOwnOrigin } from "../auth/transport.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { callerOf, type Context as RegistryContext } from "../routes/context.ts";
 import type { Context } from "./context.ts";
@@ -56,9 +57,8 @@ export async function readSession(c: Context, next: Next): Promise<void> {
  */
 export async function readForm(c: Context): Promise<Record<string, string>> {
   const url = new URL(c.req.url);
-  const origin = c.req.header("Origin");
-  // TLS may end before this registry: the host decides.
-  const own = origin !== undefined && URL.canParse(origin) && new URL(origin).host === url.host;
+  // A browser says with every form where it comes from.
+  const own = isOwnOrigin(c.req.header("Origin") ?? "", url);
   if (!own || !["same-origin", undefined].includes(c.req.header("Sec-Fetch-Site")))
     throw new RegistryError("DENIED", "pages of other sites may not change anything here");
   const fields = new URLSearchParams(await c.req.text());
