@@ -12,15 +12,13 @@ import {
 } from "../../oci/reference.ts";
 import { type AdminOptions, withRegistry } from "../admin/api.ts";
 import { badInput, describe, EXIT, Failure } from "../failure.ts";
-import { createAgents, destroyAgents } from "../http/agents.ts";
-import { ConnectionFailure } from "../http/exchange.ts";
 import { assertPrivate } from "../http/plain-http.ts";
 import { readCredentials } from "../login/options.ts";
 import { Endpoint } from "../pull/endpoint.ts";
 import { listTags, openCatalog } from "../pull/reading.ts";
 import { printerOf, Report } from "../pull/report.ts";
-import { createProgress } from "../push/progress.ts";
 import { parseRegistry } from "../registry-address.ts";
+import { transferring } from "../transfer.ts";
 import { Layout } from "./layout.ts";
 import { RepositoryExport } from "./repository-export.ts";
 
@@ -79,12 +77,9 @@ async function run(args: string[], options: Options): Promise<void> {
   const layout = await Layout.open(folder);
 
   // 2. Repository by repository.
-  const agents = createAgents();
-  const progress = createProgress(process.stderr);
-  const log = (line: string) => progress.log(line);
-  const from = new Endpoint(agents, origin, credentials, "pull", options.allowRealm ?? [], log);
-  const report = new Report("written", false, printerOf(options.json ?? false, log));
-  try {
+  const report = await transferring(async ({ agents, progress, log }) => {
+    const from = new Endpoint(agents, origin, credentials, "pull", options.allowRealm ?? [], log);
+    const report = new Report("written", false, printerOf(options.json ?? false, log));
     await from.any().check();
     for await (const { name, reference } of options.all ? everything(from) : wanted) {
       const registry = from.repository(name);
@@ -94,13 +89,8 @@ async function run(args: string[], options: Options): Promise<void> {
       }
     }
     if (report.tags.failed === 0) await layout.close();
-  } catch (error) {
-    if (!(error instanceof ConnectionFailure)) throw error;
-    throw new Failure(`The connection failed (${error.message}). Run the same command again to go on.`);
-  } finally {
-    progress.stop();
-    destroyAgents(agents);
-  }
+    return report;
+  });
   const { copied, present, failed } = report.tags;
   if (copied + present + failed === 0) throw new Failure(`${origin.host} has no such images.`);
   console.log(options.json ? JSON.stringify(report.document) : report.summary);

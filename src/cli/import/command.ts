@@ -7,18 +7,16 @@ import { parseRepositoryName, type RepositoryName } from "../../oci/reference.ts
 import { type AdminOptions, withRegistry } from "../admin/api.ts";
 import { Gate } from "../at-once.ts";
 import { badInput, describe, EXIT, Failure } from "../failure.ts";
-import { createAgents, destroyAgents } from "../http/agents.ts";
-import { ConnectionFailure } from "../http/exchange.ts";
 import { assertPrivate } from "../http/plain-http.ts";
 import { readDockerCredentials } from "../login/docker-credentials.ts";
 import { readCredentials } from "../login/options.ts";
 import { Endpoint } from "../pull/endpoint.ts";
 import { openCatalog } from "../pull/reading.ts";
 import { printerOf, Report } from "../pull/report.ts";
-import { createProgress } from "../push/progress.ts";
 import { SavedSessions } from "../push/saved-sessions.ts";
 import { parseRegistry } from "../registry-address.ts";
 import { parseSize } from "../size.ts";
+import { transferring } from "../transfer.ts";
 import { DEFAULT_CHUNK, DEFAULT_MAX_BODY } from "../upload/chunk-plan.ts";
 import { RepositoryCopy } from "./repository-copy.ts";
 import { type ImportSource, isBelow, parseImportSource } from "./source.ts";
@@ -83,14 +81,11 @@ async function run(text: string, options: Options): Promise<void> {
   const toLogin = await readCredentials(target.host, options);
 
   // 2. The two registries.
-  const agents = createAgents();
-  const progress = createProgress(process.stderr);
-  const log = (line: string) => progress.log(line);
-  const allowed = options.allowRealm ?? [];
-  const from = new Endpoint(agents, source.origin, fromLogin, "pull", allowed, log);
-  const to = new Endpoint(agents, target, toLogin, "pull,push", allowed, log);
-  const report = new Report("sent", options.dryRun ?? false, printerOf(options.json ?? false, log));
-  try {
+  const report = await transferring(async ({ agents, progress, log }) => {
+    const allowed = options.allowRealm ?? [];
+    const from = new Endpoint(agents, source.origin, fromLogin, "pull", allowed, log);
+    const to = new Endpoint(agents, target, toLogin, "pull,push", allowed, log);
+    const report = new Report("sent", options.dryRun ?? false, printerOf(options.json ?? false, log));
     await from.any().check();
     await to.any().check();
     await new SavedSessions("").forgetOld(Date.now());
@@ -103,13 +98,8 @@ async function run(text: string, options: Options): Promise<void> {
       if (copy === null) continue;
       await new RepositoryCopy(from.repository(name), to.repository(copy), settings).copyAll();
     }
-  } catch (error) {
-    if (!(error instanceof ConnectionFailure)) throw error;
-    throw new Failure(`The connection failed (${error.message}). Run the same command again to go on.`);
-  } finally {
-    progress.stop();
-    destroyAgents(agents);
-  }
+    return report;
+  });
   console.log(options.json ? JSON.stringify(report.document) : report.summary);
   if (report.tags.failed > 0) process.exitCode = EXIT.registry;
 }

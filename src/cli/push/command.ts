@@ -1,12 +1,9 @@
 /** `berth push`. */
 
-import process from "node:process";
 import { Command } from "commander";
 import { RegistryError } from "../../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../../oci/reference.ts";
-import { badInput, Failure } from "../failure.ts";
-import { createAgents, destroyAgents } from "../http/agents.ts";
-import { ConnectionFailure } from "../http/exchange.ts";
+import { badInput } from "../failure.ts";
 import { assertPrivate } from "../http/plain-http.ts";
 import { UPLOAD_PAUSES } from "../http/retry.ts";
 import { Authorizer } from "../login/authorizer.ts";
@@ -14,8 +11,8 @@ import { type LoginOptions, readCredentials, withLogin } from "../login/options.
 import { askAboutRealm } from "../login/realm.ts";
 import { print } from "../output.ts";
 import { formatSize, parseSize } from "../size.ts";
+import { transferring } from "../transfer.ts";
 import { DEFAULT_CHUNK, DEFAULT_MAX_BODY } from "../upload/chunk-plan.ts";
-import { createProgress } from "./progress.ts";
 import { type PushSummary, pushImage } from "./push-image.ts";
 import { Registry } from "./registry.ts";
 import { SavedSessions } from "./saved-sessions.ts";
@@ -88,10 +85,7 @@ async function run(source: string, targetText: string, options: Options): Promis
   const image = await readImage(files, choice);
 
   // 3. The push.
-  const agents = createAgents();
-  const progress = createProgress(process.stderr);
-  const log = (line: string) => progress.log(line);
-  try {
+  await transferring(async ({ agents, progress, log }) => {
     const wanted = scopes(target, mountFrom);
     const { origin } = target;
     const authorizer = new Authorizer(agents, origin, wanted, credentials, async (realm) => {
@@ -108,13 +102,7 @@ async function run(source: string, targetText: string, options: Options): Promis
     printSummary(summary, (Date.now() - began) / 1000);
     const digest = image.manifests.at(-1)?.digest;
     print(options, `${targetText}@${digest}`, { target: targetText, digest, ...summary });
-  } catch (error) {
-    if (!(error instanceof ConnectionFailure)) throw error;
-    throw new Failure(`The connection failed (${error.message}). Run the same command again to go on.`);
-  } finally {
-    progress.stop();
-    destroyAgents(agents);
-  }
+  });
 }
 
 function parseMountFrom(name: string | undefined): RepositoryName | null {
