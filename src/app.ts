@@ -8,7 +8,6 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { authenticate } from "./auth/authenticate.ts";
 import { closedToBrowsers, refuseOtherSites, requireTls } from "./auth/transport.ts";
 import { readSettings } from "./config.ts";
-import { log } from "./log.ts";
 import { RegistryError } from "./oci/errors.ts";
 import { audit } from "./routes/audit.ts";
 import { base } from "./routes/base.ts";
@@ -30,11 +29,9 @@ import { metrics, status } from "./routes/status.ts";
 import { tags } from "./routes/tags.ts";
 import { token } from "./routes/token.ts";
 import { tokens } from "./routes/tokens.ts";
-import { askStore, databaseFull, requireMigrated, unavailable } from "./routes/unavailable.ts";
+import { askStore, refusalOf, requireMigrated } from "./routes/unavailable.ts";
 import { uploadStart } from "./routes/upload-start.ts";
 import { uploads } from "./routes/uploads.ts";
-import { DatabaseFull } from "./storage/database.ts";
-import { Unavailable } from "./storage/retry.ts";
 import { web } from "./web/web.ts";
 
 /** What no page is at. */
@@ -120,16 +117,8 @@ registry.notFound((c) =>
 );
 
 registry.onError((error, c) => {
-  if (error instanceof RegistryError) return respond(c, error);
-  if (error instanceof Unavailable) {
-    log("not-available", { method: c.req.method, path: c.req.path, error }, "warn");
-    return respond(c, unavailable(error.refusal));
-  }
-  if (error instanceof DatabaseFull) {
-    log("database-full", { method: c.req.method, path: c.req.path, error }, "error");
-    return respond(c, databaseFull());
-  }
-  log("unexpected-error", { method: c.req.method, path: c.req.path, error }, "error");
+  const refusal = refusalOf(error, c.req);
+  if (refusal !== null) return respond(c, refusal);
   return c.json({ errors: [{ code: "UNKNOWN", message: "internal error; it has been logged" }] }, 500);
 });
 

@@ -29,10 +29,7 @@ function importsOf(path: string, text: string): string[] {
 /** What each room may import; rooms are matched in this order. */
 const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^index\.ts$/, /^app\.ts$|^gc\/collect\.ts$|^storage\/(upload\/session|objects\/edge)\.ts$/],
-  [
-    /^app\.ts$/,
-    /^(routes|auth)\/|^(config|log)\.ts$|^oci\/errors\.ts$|^storage\/(database|retry)\.ts$|^web\/web\.ts$/,
-  ],
+  [/^app\.ts$/, /^(routes|auth)\/|^config\.ts$|^oci\/errors\.ts$|^web\/web\.ts$/],
   [/^log\.ts$/, /^$/],
   [/^config\.ts$/, /^oci\/|^storage\/objects\/(objects|open|store-settings)\.ts$/],
   [/^metrics\//, /^metrics\/|^storage\/(counters|database|status)\.ts$/],
@@ -43,7 +40,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   ],
   [
     /^routes\/(context|pagination|conditional|authorize|drained|limited-body|admin-request|token-request|reliance|unavailable|flag|request-log|request-count|read-only)\.ts$/,
-    /^oci\/|^auth\/|^metrics\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|admin-request)\.ts$|^storage\/(audit|blobs|registry|stores|objects\/keys)\.ts$/,
+    /^oci\/|^auth\/|^metrics\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|admin-request)\.ts$|^storage\/(audit|blobs|database|registry|retry|stores|objects\/keys)\.ts$/,
   ],
   [
     /^routes\//,

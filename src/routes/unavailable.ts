@@ -1,10 +1,12 @@
-/** Answers while the registry's storage cannot serve. */
+/** What errors become, and answers while the registry's storage cannot serve. */
 
 import type { Next } from "hono";
 import { log } from "../log.ts";
 import { RegistryError } from "../oci/errors.ts";
+import { DatabaseFull } from "../storage/database.ts";
 import { IDENTITY_KEY } from "../storage/objects/keys.ts";
 import { isMigrated } from "../storage/registry.ts";
+import { Unavailable } from "../storage/retry.ts";
 import { openStores } from "../storage/stores.ts";
 import type { Context } from "./context.ts";
 
@@ -12,7 +14,7 @@ import type { Context } from "./context.ts";
  * A store cannot be reached for now. What was acknowledged stands.
  * @param refusal by which code the store refuses the registry; null when it does not
  */
-export function unavailable(refusal: string | null = null): RegistryError {
+export function unavailable(refusal: string | null): RegistryError {
   const message =
     refusal === null
       ? "the registry cannot reach its storage now: try again"
@@ -27,6 +29,27 @@ export function databaseFull(): RegistryError {
     "the registry's database is full: delete images and have an administrator collect what they leave (npm run gc), or move repositories to a registry with another database",
     { status: 507 },
   );
+}
+
+/**
+ * What a request is refused with that ended in an error, which is logged where it is not the client's doing.
+ * @returns null for a mistake of the registry's own
+ */
+export function refusalOf(
+  error: Error,
+  { method, path }: { method: string; path: string },
+): RegistryError | null {
+  if (error instanceof RegistryError) return error;
+  if (error instanceof Unavailable) {
+    log("not-available", { method, path, error }, "warn");
+    return unavailable(error.refusal);
+  }
+  if (error instanceof DatabaseFull) {
+    log("database-full", { method, path, error }, "error");
+    return databaseFull();
+  }
+  log("unexpected-error", { method, path, error }, "error");
+  return null;
 }
 
 /** Whether this isolate has asked the object store. */

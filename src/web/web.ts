@@ -3,16 +3,13 @@
 import { Hono } from "hono";
 import { requireTls } from "../auth/transport.ts";
 import { readSettings } from "../config.ts";
-import { log } from "../log.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { drained } from "../routes/drained.ts";
 import { limitedBody } from "../routes/limited-body.ts";
 import { refuseWrites } from "../routes/read-only.ts";
 import { requestCount } from "../routes/request-count.ts";
 import { requestLog } from "../routes/request-log.ts";
-import { databaseFull, requireMigrated, unavailable } from "../routes/unavailable.ts";
-import { DatabaseFull } from "../storage/database.ts";
-import { Unavailable } from "../storage/retry.ts";
+import { refusalOf, requireMigrated } from "../routes/unavailable.ts";
 import { assets } from "./assets.ts";
 import type { Context, WebEnv } from "./context.ts";
 import { NOT_KEPT, pageHeaders } from "./headers.ts";
@@ -99,17 +96,8 @@ web.notFound((c) =>
 );
 
 web.onError((error, c) => {
-  if (error instanceof RegistryError) return answer(c, error);
-  if (error instanceof Unavailable) {
-    log("not-available", { method: c.req.method, path: c.req.path, error }, "warn");
-    return answer(c, unavailable());
-  }
-  if (error instanceof DatabaseFull) {
-    log("database-full", { method: c.req.method, path: c.req.path, error }, "error");
-    return answer(c, databaseFull());
-  }
-  log("unexpected-error", { method: c.req.method, path: c.req.path, error }, "error");
-  return errorPage(c, 500, "internal error; it has been logged");
+  const refusal = refusalOf(error, c.req);
+  return refusal === null ? errorPage(c, 500, "internal error; it has been logged") : answer(c, refusal);
 });
 
 /** Whoever is not signed in is asked to, and comes back; others are told. */
