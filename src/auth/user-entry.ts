@@ -77,7 +77,8 @@ export function formatRaised({ grants, admin, password }: UserEntry, hash: strin
   return JSON.stringify({ hash, access: grants.map(formatGrant), admin, raised });
 }
 
-function formatGrant({ repositories, actions }: Grant) {
+/** A grant as it is stored: what {@link parseGrant} reads. */
+export function formatGrant({ repositories, actions }: Grant) {
   return { repositories: repositories.map(({ pattern }) => pattern), actions };
 }
 

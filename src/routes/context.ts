@@ -21,8 +21,16 @@ const MAX_USER_AGENT = 200;
 
 export type Context = HonoContext<RegistryEnv>;
 
+/** What is common to the registry's contexts and the pages', which have variables besides. */
+export interface AnyContext {
+  env: Env;
+  req: Pick<Context["req"], "url" | "header">;
+  executionCtx: Pick<Context["executionCtx"], "waitUntil">;
+  get<Key extends keyof RegistryEnv["Variables"]>(key: Key): RegistryEnv["Variables"][Key];
+}
+
 /** Who the request says is calling. */
-export function callerOf(c: Context): Caller {
+export function callerOf(c: AnyContext): Caller {
   return {
     env: c.env,
     settings: c.get("settings"),
@@ -36,17 +44,17 @@ export function callerOf(c: Context): Caller {
 }
 
 /** Who it was that called, for what is written of it. */
-export function actorOf(c: Context): Actor {
+export function actorOf(c: AnyContext): Actor {
   const { actorName: name, credential } = c.get("access");
   return { request: c.get("request"), name, credential, address: addressOf(c), userAgent: userAgentOf(c) };
 }
 
 /** Cloudflare sets it, whatever the client sends. */
-export function addressOf(c: Context): string {
+export function addressOf(c: AnyContext): string {
   return c.req.header("CF-Connecting-IP") ?? "unknown";
 }
 
 /** Null when the client does not say. */
-export function userAgentOf(c: Context): string | null {
+export function userAgentOf(c: AnyContext): string | null {
   return c.req.header("User-Agent")?.slice(0, MAX_USER_AGENT) ?? null;
 }

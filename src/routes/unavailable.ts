@@ -8,7 +8,7 @@ import { IDENTITY_KEY } from "../storage/objects/keys.ts";
 import { isMigrated } from "../storage/registry.ts";
 import { Unavailable } from "../storage/retry.ts";
 import { openStores } from "../storage/stores.ts";
-import type { Context } from "./context.ts";
+import type { AnyContext, Context } from "./context.ts";
 
 /**
  * A store cannot be reached for now. What was acknowledged stands.
@@ -70,7 +70,7 @@ export async function askStore(c: Context, next: Next): Promise<void> {
 let migrated = false;
 
 /** Middleware: a clear answer between a deploy and its migrations. @throws RegistryError UNAVAILABLE */
-export async function requireMigrated(c: Context, next: Next): Promise<void> {
+export async function requireMigrated(c: Pick<AnyContext, "env">, next: Next): Promise<void> {
   migrated ||= await isMigrated(openStores(c.env).db);
   if (!migrated) {
     throw new RegistryError(

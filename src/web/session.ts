@@ -7,7 +7,7 @@ import { Access } from "../auth/access.ts";
 import { isFormToken, resumeSession } from "../auth/session.ts";
 import { isOwnOrigin } from "../auth/transport.ts";
 import { RegistryError } from "../oci/errors.ts";
-import { callerOf, type Context as RegistryContext } from "../routes/context.ts";
+import { callerOf } from "../routes/context.ts";
 import type { Context } from "./context.ts";
 
 const NAME = "berth";
@@ -43,7 +43,7 @@ export function ensureCookie(c: Context): void {
 /** Middleware: who is calling. A session that has ended is nobody's. */
 export async function readSession(c: Context, next: Next): Promise<void> {
   const cookie = readCookie(c);
-  const caller = callerOf(c as unknown as RegistryContext);
+  const caller = callerOf(c);
   // What is no token has no signature to be checked.
   const access = cookie.includes(".") ? await resumeSession(caller, cookie, Date.now()) : null;
   c.set("cookie", cookie);

@@ -65,7 +65,7 @@ web.use(requestCount);
 
 web.route("/", assets);
 
-web.use((c, next) => requireMigrated(c as never, next));
+web.use(requireMigrated);
 
 web.use(readSession);
 

@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { collectGarbage } from "../../gc/collect.ts";
 import type { CollectionReport } from "../../gc/report.ts";
 import { RegistryError } from "../../oci/errors.ts";
-import { actorOf, type Context as RegistryContext } from "../../routes/context.ts";
+import { actorOf } from "../../routes/context.ts";
 import { listRuns } from "../../storage/garbage/runs.ts";
 import { openStores } from "../../storage/stores.ts";
 import { requireAdmin } from "../access.ts";
@@ -29,7 +29,7 @@ collection.get("/collection", async (c) => {
 collection.post("/collection", async (c) => {
   requireAdmin(c);
   const dryRun = (await readForm(c)).what !== "run";
-  const report = await collectGarbage(c.env, { dryRun, by: actorOf(c as unknown as RegistryContext) });
+  const report = await collectGarbage(c.env, { dryRun, by: actorOf(c) });
   if (report === null)
     throw new RegistryError("TOOMANYREQUESTS", "another collection is under way: wait for it to end");
   if (!dryRun) return c.redirect("/collection", 303);

@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import type { RepositoryName } from "../../oci/reference.ts";
-import { actorOf, type Context as RegistryContext } from "../../routes/context.ts";
+import { actorOf } from "../../routes/context.ts";
 import { listManifests } from "../../storage/browse/image.ts";
 import { type Summary, summarize } from "../../storage/browse/summaries.ts";
 import { deleteManifest } from "../../storage/manifest-deletion.ts";
@@ -50,7 +50,7 @@ repositoryDeletion.post("/delete-repository/:name{.+}", async (c) => {
   const digests = await listManifests(db, name, AT_ONCE + 1);
   if (digests.length === 0) throw notThere();
   for (const digest of digests.slice(0, AT_ONCE)) {
-    const outcome = await deleteManifest(db, name, digest, actorOf(c as unknown as RegistryContext));
+    const outcome = await deleteManifest(db, name, digest, actorOf(c));
     // Somebody else was faster.
     if (outcome.kind !== "unknown") refuse(outcome);
   }

@@ -3,7 +3,7 @@
 import { Hono } from "hono";
 import { RegistryError } from "../../oci/errors.ts";
 import { isDigestReference, parseReference, type RepositoryName, type Tag } from "../../oci/reference.ts";
-import { actorOf, type Context as RegistryContext } from "../../routes/context.ts";
+import { actorOf } from "../../routes/context.ts";
 import { listManifests, lookAround, weighFreed } from "../../storage/browse/image.ts";
 import { type DeletionOutcome, deleteManifest, deleteTag } from "../../storage/manifest-deletion.ts";
 import { headManifest } from "../../storage/manifests.ts";
@@ -41,7 +41,7 @@ deletion.post("/delete/:name{.+}/:reference", async (c) => {
   const { what, digest } = await readForm(c);
   const reference = parseReference(c.req.param("reference"));
   const { db } = openStores(c.env);
-  const by = actorOf(c as unknown as RegistryContext);
+  const by = actorOf(c);
   if (what === "tag" && !isDigestReference(reference)) {
     refuse(await deleteTag(db, name, reference, by));
   } else if (what === "image") {

@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { RegistryError } from "../../oci/errors.ts";
 import { parseManifest } from "../../oci/manifest.ts";
 import { parseNewTag } from "../../oci/reference.ts";
-import { actorOf, type Context as RegistryContext } from "../../routes/context.ts";
+import { actorOf } from "../../routes/context.ts";
 import { type PushOutcome, putManifest } from "../../storage/manifest-push.ts";
 import { openStores } from "../../storage/stores.ts";
 import { authorize } from "../access.ts";
@@ -33,7 +33,7 @@ retag.post("/retag/:name{.+}/:reference", async (c) => {
   const { digest, mediaType } = info;
   const bytes = new TextEncoder().encode(text);
   const pushed = { manifest: parseManifest(text, mediaType), digest, bytes, text, tags: [tag] };
-  const by = actorOf(c as unknown as RegistryContext);
+  const by = actorOf(c);
   const sparse = c.get("settings").allowSparseIndexes;
   refuse(await putManifest(stores, name, pushed, sparse, by, Date.now()));
   return c.redirect(placePath("image", name, tag), 303);

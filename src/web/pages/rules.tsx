@@ -5,7 +5,7 @@ import { RegistryError } from "../../oci/errors.ts";
 import { type Policy, parseRule } from "../../oci/policies.ts";
 import { parseQuota } from "../../oci/quotas.ts";
 import { isLabel, LABEL_FORM } from "../../routes/admin-request.ts";
-import { actorOf, type Context as RegistryContext } from "../../routes/context.ts";
+import { actorOf } from "../../routes/context.ts";
 import { deletePolicy, listPolicies, putPolicy } from "../../storage/policies.ts";
 import { deleteQuota, listQuotas, putQuota } from "../../storage/quotas.ts";
 import { openStores } from "../../storage/stores.ts";
@@ -38,7 +38,7 @@ rules.post("/rules/policy", async (c) => {
   });
   if (typeof rule === "string") throw malformed(rule);
   const policy: Policy = { name: labelOf(name), rule };
-  const by = actorOf(c as unknown as RegistryContext);
+  const by = actorOf(c);
   if (!(await putPolicy(openStores(c.env).db, policy, by, Date.now())))
     throw new RegistryError("DENIED", "there are 100 policies: remove one first, or put more into one", {
       status: 409,
@@ -54,7 +54,7 @@ rules.post("/rules/quota", async (c) => {
   const scope = kind === "owner" ? { owner: pattern.trim() } : { repositories: pattern.trim() };
   const quota = parseQuota({ ...scope, allowed });
   if (typeof quota === "string") throw malformed(quota);
-  const by = actorOf(c as unknown as RegistryContext);
+  const by = actorOf(c);
   if ((await putQuota(openStores(c.env).db, labelOf(name), quota, by, Date.now())) === null)
     throw new RegistryError("DENIED", "there are 100 quotas: remove one first", { status: 409 });
   return c.redirect("/rules", 303);
@@ -64,7 +64,7 @@ rules.post("/rules/quota", async (c) => {
 rules.post("/rules/remove", async (c) => {
   requireAdmin(c);
   const { name = "", kind } = await readForm(c);
-  const by = actorOf(c as unknown as RegistryContext);
+  const by = actorOf(c);
   const remove = kind === "quota" ? deleteQuota : deletePolicy;
   if (!isLabel(name) || !(await remove(openStores(c.env).db, name, by, Date.now()))) throw notThere();
   return c.redirect("/rules", 303);

@@ -3,7 +3,7 @@
 import { Hono } from "hono";
 import { beginSession } from "../../auth/session.ts";
 import { RegistryError } from "../../oci/errors.ts";
-import { callerOf, type Context as RegistryContext } from "../../routes/context.ts";
+import { callerOf } from "../../routes/context.ts";
 import type { Context, View, WebEnv } from "../context.ts";
 import { FormToken } from "../parts/forms.tsx";
 import { render } from "../render.tsx";
@@ -17,7 +17,7 @@ signIn.get("/sign-in", (c) => show(c, { to: ownPath(c.req.query("to")), user: ""
 // POST /sign-in
 signIn.post("/sign-in", async (c) => {
   const { user = "", password = "", to } = await readForm(c);
-  const caller = callerOf(c as unknown as RegistryContext);
+  const caller = callerOf(c);
   try {
     const { token, expiresAt } = await beginSession(caller, user, password, Date.now());
     writeCookie(c, token, expiresAt);

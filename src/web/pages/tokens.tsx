@@ -6,7 +6,7 @@ import { MAX_TOKENS, makeToken, revokeToken } from "../../auth/token-making.ts";
 import { ACTIONS, isUserName } from "../../auth/user-entry.ts";
 import { RegistryError } from "../../oci/errors.ts";
 import { isLabel } from "../../routes/admin-request.ts";
-import { actorOf, type Context as RegistryContext } from "../../routes/context.ts";
+import { actorOf } from "../../routes/context.ts";
 import { parseTokenRequest } from "../../routes/token-request.ts";
 import { type ListedToken, listTokens } from "../../storage/tokens.ts";
 import { getUserEntry } from "../../storage/users.ts";
@@ -14,7 +14,7 @@ import { notThere, requirePassword } from "../access.ts";
 import type { Context, View, WebEnv } from "../context.ts";
 import { Field, FormToken } from "../parts/forms.tsx";
 import { Command } from "../parts/pull.tsx";
-import { Age } from "../parts/values.tsx";
+import { Age, rightsText } from "../parts/values.tsx";
 import { render } from "../render.tsx";
 import { readForm } from "../session.ts";
 
@@ -47,7 +47,7 @@ tokens.post("/tokens", async (c) => {
     JSON.stringify(wanted),
     c.get("settings").maxTokenLifetime,
   );
-  const by = actorOf(c as unknown as RegistryContext);
+  const by = actorOf(c);
   const making = await makeToken(c.env, by, { name, owner, access, lifetime });
   if (making.kind === "made") return show(c, owner, making.token);
   const message =
@@ -62,7 +62,7 @@ tokens.post("/tokens/revoke", async (c) => {
   requirePassword(c);
   const { owner: asked, name = "" } = await readForm(c);
   const owner = await ownerOf(c, asked);
-  const by = actorOf(c as unknown as RegistryContext);
+  const by = actorOf(c);
   if (!isLabel(name) || !(await revokeToken(c.env, by, owner, name))) throw notThere();
   return c.redirect(`/tokens?${new URLSearchParams({ owner })}`, 303);
 });
@@ -164,9 +164,7 @@ function Table({ view, owner, tokens }: Pick<Props, "view" | "owner" | "tokens">
           <tr>
             <th scope="row">{name}</th>
             <td class="wrap" data-label={texts.mayDo}>
-              {access
-                .map(({ repositories, actions }) => `${actions.join(", ")}: ${repositories.join(" ")}`)
-                .join("; ")}
+              {rightsText(access)}
             </td>
             <td data-label={texts.ends}>
               {expiresAt === null ? texts.never : <Age view={view} at={expiresAt} />}

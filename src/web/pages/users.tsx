@@ -1,11 +1,12 @@
 /** Users and what they may do. Admins only; they are changed by `npm run user`. */
 
 import { Hono } from "hono";
-import { type Grant, isUserName, parseUserEntry } from "../../auth/user-entry.ts";
+import { formatGrant, type Grant, isUserName, parseUserEntry } from "../../auth/user-entry.ts";
 import { getUserEntry, listUserNames } from "../../storage/users.ts";
 import { requireAdmin } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
 import { Pages } from "../parts/navigation.tsx";
+import { rightsText } from "../parts/values.tsx";
 import { render } from "../render.tsx";
 
 /** KV's own are short. Characters. */
@@ -73,7 +74,7 @@ function User({ view, name, rights }: Row & { view: View }) {
     <tr>
       <th scope="row">{name}</th>
       <td class="wrap" data-label={texts.mayDo}>
-        {rights === null ? texts.malformedEntry : describe(rights.grants) || texts.nothing}
+        {rights === null ? texts.malformedEntry : rightsText(rights.grants.map(formatGrant)) || texts.nothing}
       </td>
       <td data-label={texts.administrator}>{rights?.admin ? texts.yes : texts.no}</td>
       <td data-label={texts.places.tokens}>
@@ -81,12 +82,4 @@ function User({ view, name, rights }: Row & { view: View }) {
       </td>
     </tr>
   );
-}
-
-function describe(grants: Grant[]): string {
-  return grants
-    .map(({ repositories, actions }) => {
-      return `${actions.join(", ")}: ${repositories.map(({ pattern }) => pattern).join(" ")}`;
-    })
-    .join("; ");
 }

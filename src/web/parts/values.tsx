@@ -54,3 +54,12 @@ export function Bar({ part, own = 0, whole }: { part: number; own?: number; whol
     </svg>
   );
 }
+
+/** Rights in one line, like "pull, push: team/** app; pull: library/*". "" for none. */
+export function rightsText(
+  access: readonly { repositories: readonly string[]; actions: readonly string[] }[],
+): string {
+  return access
+    .map(({ repositories, actions }) => `${actions.join(", ")}: ${repositories.join(" ")}`)
+    .join("; ");
+}
