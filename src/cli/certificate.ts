@@ -5,10 +5,11 @@
 
 import { spawn } from "node:child_process";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Failure } from "./failure.ts";
+import { makePrivateFolder } from "./private-folder.ts";
 
 /** Files. */
 export interface Certificate {
@@ -43,8 +44,7 @@ subjectAltName = DNS:localhost, DNS:${hostname().replaceAll(/[^\w.-]/g, "") || "
 export async function ensureCertificate(folder: string): Promise<Certificate> {
   const made = { key: join(folder, "key.pem"), certificate: join(folder, "ca.crt") };
   if (await isValid(made)) return made;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await chmod(folder, 0o700);
+  await makePrivateFolder(folder);
   const [configuration, key, certificate] = ["openssl.cnf", "new-key.pem", "new-ca.crt"].map((name) =>
     join(folder, name),
   ) as [string, string, string];

@@ -3,10 +3,11 @@
  * A registry that runs meanwhile has the same files open; SQLite lets one write at a time.
  */
 
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, Failure } from "./failure.ts";
+import { makePrivateFolder } from "./private-folder.ts";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
 import { assertCheckout, CONFIG, STATE } from "./wrangler.ts";
 
@@ -67,9 +68,8 @@ export async function closeLocal(): Promise<void> {
 }
 
 async function openBindings(): Promise<Opened> {
-  // Password hashes and everybody's images: for no other user of this machine.
-  await mkdir(STATE, { recursive: true, mode: 0o700 });
-  await chmod(STATE, 0o700);
+  // Password hashes and everybody's images.
+  await makePrivateFolder(STATE);
   const { getPlatformProxy, unstable_readConfig: readConfig } = await import("wrangler");
   const { name, compatibility_date, kv_namespaces, d1_databases } = readConfig({ config: CONFIG });
   // Whole, it would have wrangler look for the Durable Object, and complain.

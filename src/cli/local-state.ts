@@ -1,10 +1,11 @@
 /** The state of `npm start` on local disk: made ready by the process that is going to serve it. */
 
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
 import { getPlatformProxy, unstable_splitSqlQuery as splitSql } from "wrangler";
 import { isUserName } from "../auth/user-entry.ts";
+import { makePrivateFolder } from "./private-folder.ts";
 import { hashPassword } from "./user-entries.ts";
 import { CONFIG, type FirstUser, ROOT, STATE } from "./wrangler.ts";
 
@@ -30,9 +31,8 @@ interface Bindings {
 
 /** Applies migrations, and makes the first user. @returns null when there are users already */
 export async function prepareState(): Promise<FirstUser | null> {
-  // Password hashes and everybody's images: for no other user of this machine.
-  await mkdir(STATE, { recursive: true, mode: 0o700 });
-  await chmod(STATE, 0o700);
+  // Password hashes and everybody's images.
+  await makePrivateFolder(STATE);
   const proxy = await getPlatformProxy<Bindings & Record<string, unknown>>({
     configPath: CONFIG,
     // Below the folder that wrangler is told, where it keeps what is local.
