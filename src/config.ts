@@ -3,7 +3,7 @@
 import { type Glob, parseGlob } from "./oci/globs.ts";
 import type { Links } from "./storage/objects/objects.ts";
 import { openObjects } from "./storage/objects/open.ts";
-import type { StoreSecrets } from "./storage/objects/store-settings.ts";
+import type { R2Secrets } from "./storage/objects/r2.ts";
 
 /** Who signs in elsewhere. */
 export interface Oidc {
@@ -23,7 +23,7 @@ export interface Redirect {
 }
 
 /** Secrets, which are no variables of wrangler.toml: absent until they are put. */
-interface Secrets extends StoreSecrets {
+interface Secrets extends R2Secrets {
   TOKEN_SECRET?: string;
   METRICS_TOKEN?: string;
 }

@@ -31,7 +31,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^index\.ts$/, /^app\.ts$|^gc\/collect\.ts$|^storage\/(upload\/session|objects\/edge)\.ts$/],
   [/^app\.ts$/, /^(routes|auth)\/|^config\.ts$|^oci\/errors\.ts$|^web\/web\.ts$/],
   [/^log\.ts$/, /^$/],
-  [/^config\.ts$/, /^oci\/|^storage\/objects\/(objects|open|store-settings)\.ts$/],
+  [/^config\.ts$/, /^oci\/|^storage\/objects\/(objects|open|r2)\.ts$/],
   [/^metrics\//, /^metrics\/|^storage\/(counters|database|status)\.ts$/],
   [/^gc\//, /^gc\/|^storage\/(garbage\/|(?:audit|stores)\.ts$)|^(config|log)\.ts$/],
   [
@@ -120,6 +120,18 @@ describe("files", () => {
     expect(calling.filter((path) => !door.test(path))).toEqual([]);
     // The door itself is found, so the pattern is no empty one.
     expect(calling.length).toBeGreaterThan(0);
+  });
+
+  test("of a store that has a folder are reached by one door, and that from where stores are named", () => {
+    const inside = /^storage\/objects\/(\w+)\/(\w+)\.ts$/;
+    const reached = [...imports].flatMap(([path, targets]) => targets.map((target) => ({ path, target })));
+    const wrong = reached.filter(({ path, target }) => {
+      const [, folder, file] = inside.exec(target) ?? [];
+      if (folder === undefined || path.startsWith(`storage/objects/${folder}/`)) return false;
+      return file !== folder || !/^storage\/objects\/\w+\.ts$/.test(path);
+    });
+    expect(wrong).toEqual([]);
+    expect(reached.filter(({ target }) => inside.test(target)).length).toBeGreaterThan(2);
   });
 
   test("leave the fields of an upload's state to state.ts", () => {

@@ -2,10 +2,14 @@
 
 import { env } from "cloudflare:workers";
 import { inject } from "vitest";
-import { AzureContainer } from "../../src/storage/objects/azure-container.ts";
+import { AzureContainer } from "../../src/storage/objects/azure/container.ts";
 import type { Objects } from "../../src/storage/objects/objects.ts";
-import { openObjects } from "../../src/storage/objects/open.ts";
+import { STORES as OPENED_BY, openObjects } from "../../src/storage/objects/open.ts";
+import { openMemory } from "./memory-store.ts";
 import { S3_KEYS } from "./s3-keys.ts";
+
+// What a store of one's own takes.
+OPENED_BY.memory = openMemory;
 
 /** Settings of the Worker, secrets too. */
 export type StoreVariables = Record<string, string>;
@@ -66,15 +70,28 @@ async function azure(): Promise<StoreVariables> {
   };
 }
 
+/** A new one. */
+async function memory(): Promise<StoreVariables> {
+  return {
+    STORE: "memory",
+    STORE_URL: `https://memory.invalid/${crypto.randomUUID()}`,
+    STORE_WORD: "open sesame",
+  };
+}
+
 /** Why a store cannot be tested here; null when it can. */
 export function lacking(store: StoreName): string | null {
   return store === "azure" && inject("azurite") === null ? "AZURITE_HOME is not set" : null;
 }
 
-export const STORES = { r2: async () => R2, s3: () => s3(), gcs, azure, moving } as const satisfies Record<
-  string,
-  () => Promise<StoreVariables>
->;
+export const STORES = {
+  r2: async () => R2,
+  s3: () => s3(),
+  gcs,
+  azure,
+  moving,
+  memory,
+} as const satisfies Record<string, () => Promise<StoreVariables>>;
 export type StoreName = keyof typeof STORES;
 
 declare module "vitest" {

@@ -1,51 +1,44 @@
-/** Which store the objects are in. Another one is a file beside this, and a line in STORES. */
+/** Which store the objects are in. Another one is a file, or a folder with one door, beside this, and a line in STORES. */
 
-import { AzureObjects } from "./azure.ts";
-import { AzureContainer } from "./azure-container.ts";
+import { openAzure } from "./azure/azure.ts";
+import { openGcs } from "./gcs.ts";
 import { MovingObjects } from "./moving.ts";
 import type { Objects } from "./objects.ts";
-import { R2Objects } from "./r2.ts";
-import { S3Objects } from "./s3.ts";
-import { S3Bucket } from "./s3-bucket.ts";
-import { azureLoginOf, fallbackOf, keysOf, r2LinksOf, type StoreEnv, urlOf } from "./store-settings.ts";
+import { openR2 } from "./r2.ts";
+import { openS3 } from "./s3/s3.ts";
+import { type OpenStore, type StoreEnv, StoreSettings } from "./store-settings.ts";
 
-/** By what STORE says. Each throws an Error that names the setting that makes no sense. */
-const STORES: Record<string, (env: StoreEnv) => Objects> = {
-  r2: (env) => new R2Objects(env.BUCKET, r2LinksOf(env)),
-  s3: (env) => new S3Objects(new S3Bucket({ ...s3Of(env), region: env.STORE_REGION || null }), true),
-  // It answers S3's requests, but for the one that deletes many keys.
-  gcs: (env) => new S3Objects(new S3Bucket({ ...s3Of(env), region: env.STORE_REGION || "auto" }), false),
-  azure: (env) => new AzureObjects(new AzureContainer(urlOf(env), azureLoginOf(env))),
+/** By what STORE says. */
+export const STORES: Record<string, OpenStore> = {
+  r2: openR2,
+  s3: openS3,
+  gcs: openGcs,
+  azure: openAzure,
 };
 
 /** Opens it; nothing is asked of it yet. @throws Error naming the setting that makes no sense */
 export function openObjects(env: StoreEnv): Objects {
-  return openMove(env) ?? openOne(env);
+  return openMove(env) ?? openOne(new StoreSettings(env, "STORE"));
 }
 
 /** The two stores that objects move between; null when they do not. @throws as {@link openObjects} */
 export function openMove(env: StoreEnv): MovingObjects | null {
   if (env.STORE_FALLBACK === "") return null;
-  const old = fallbackOf(env);
-  if (old.STORE === env.STORE && (old.STORE === "r2" || old.STORE_URL === env.STORE_URL))
+  const to = new StoreSettings(env, "STORE");
+  const from = new StoreSettings(env, "STORE_FALLBACK");
+  if (to.kind === from.kind && (to.kind === "r2" || to.valueOf("URL") === from.valueOf("URL")))
     throw new Error(
       "the setting STORE_FALLBACK names the same store as STORE: take it away, or name the old one",
     );
-  const to = openOne(env);
-  try {
-    return new MovingObjects(to, openOne(old));
-  } catch (error) {
-    throw new Error((error as Error).message.replaceAll("STORE", "STORE_FALLBACK"));
-  }
+  return new MovingObjects(openOne(to), openOne(from));
 }
 
-function openOne(env: StoreEnv): Objects {
-  const open = Object.hasOwn(STORES, env.STORE) ? STORES[env.STORE] : undefined;
-  if (open !== undefined) return open(env);
+function openOne(settings: StoreSettings): Objects {
+  const { kind } = settings;
+  const open = Object.hasOwn(STORES, kind) ? STORES[kind] : undefined;
+  if (open !== undefined) return open(settings);
   const names = Object.keys(STORES).map((name) => JSON.stringify(name));
-  throw new Error(`the setting STORE is ${JSON.stringify(env.STORE)}, but must be ${names.join(" or ")}`);
-}
-
-function s3Of(env: StoreEnv) {
-  return { url: urlOf(env), ...keysOf(env) };
+  throw new Error(
+    `the setting ${settings.which} is ${JSON.stringify(kind)}, but must be ${names.join(" or ")}`,
+  );
 }

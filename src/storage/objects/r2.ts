@@ -5,6 +5,8 @@ import { algorithmOf, type Digest, hexOf } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
 import { retried } from "../retry.ts";
 import type { Capabilities, Links, Multipart, ObjectInfo, Objects, Page, Part, Source } from "./objects.ts";
+import { s3Links } from "./signed-url.ts";
+import { isStoreUrl, type OpenStore, type StoreEnv } from "./store-settings.ts";
 
 /** R2 deletes this many keys a call; the simulator does not enforce it. */
 const KEYS_PER_CALL = 1000;
@@ -27,7 +29,7 @@ const CAN: Capabilities = {
   equalParts: true,
 };
 
-export class R2Objects implements Objects {
+class R2Objects implements Objects {
   readonly can = CAN;
   readonly links: Links | null;
   readonly #bucket: R2Bucket;
@@ -142,6 +144,21 @@ export class R2Objects implements Objects {
   #resume({ key, id }: Multipart): R2MultipartUpload {
     return this.#bucket.resumeMultipartUpload(key, id);
   }
+}
+
+export const openR2: OpenStore = ({ env }) => new R2Objects(env.BUCKET, linksOf(env));
+
+/** The secrets of R2's S3 endpoint, which are no variables of wrangler.toml: absent until they are put. */
+export interface R2Secrets {
+  R2_ACCESS_KEY_ID?: string;
+  R2_SECRET_ACCESS_KEY?: string;
+}
+
+/** R2's binding signs nothing: its S3 endpoint does. Null where that is not set. */
+function linksOf(env: StoreEnv & R2Secrets): Links | null {
+  const { R2_S3_ENDPOINT: url, R2_ACCESS_KEY_ID: accessKeyId, R2_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  if (!accessKeyId || !secretAccessKey || !isStoreUrl(url)) return null;
+  return s3Links({ url, region: "auto", accessKeyId, secretAccessKey });
 }
 
 /** Whether it is another store's, which the registry was in before: those say whose they are. */

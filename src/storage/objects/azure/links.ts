@@ -4,8 +4,8 @@
  */
 
 import { createHmac } from "node:crypto";
-import type { Links } from "./objects.ts";
-import { LIFETIME, pathOf } from "./signed-url.ts";
+import type { Links } from "../objects.ts";
+import { LIFETIME, pathOf } from "../signed-url.ts";
 
 export interface AzureAccount {
   account: string;

@@ -4,9 +4,9 @@
  */
 
 import { AwsV4Signer } from "aws4fetch";
-import type { Links } from "./objects.ts";
-import { ask, Refusal } from "./service.ts";
-import { pathOf, type S3Endpoint, s3Links } from "./signed-url.ts";
+import type { Links } from "../objects.ts";
+import { ask, Refusal } from "../service.ts";
+import { pathOf, type S3Endpoint, s3Links } from "../signed-url.ts";
 
 export interface S3Call {
   query?: Record<string, string>;

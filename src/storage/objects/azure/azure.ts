@@ -1,19 +1,20 @@
 /**
- * Azure Blob Storage, in block blobs. How it is asked is in azure-container.ts.
+ * Azure Blob Storage, in block blobs. How it is asked is in container.ts.
  *
  * A multipart upload is nothing there but blocks that wait under the blob's name, a week at most, for a list that
  * makes the blob of them. So beginning one asks nothing, and the store never says that it has dropped one: then the
  * list is refused in the end.
  */
 
-import { log } from "../../log.ts";
-import type { Digest } from "../../oci/digest.ts";
-import type { ByteRange } from "../../oci/range.ts";
-import type { AzureCall, AzureContainer } from "./azure-container.ts";
-import { putHashed } from "./hashed-put.ts";
-import type { Capabilities, Links, Multipart, ObjectInfo, Objects, Page, Part, Source } from "./objects.ts";
-import { again, documentOf, Refusal } from "./service.ts";
-import { childrenOf, escapeXml, textOf } from "./xml.ts";
+import { log } from "../../../log.ts";
+import type { Digest } from "../../../oci/digest.ts";
+import type { ByteRange } from "../../../oci/range.ts";
+import { putHashed } from "../hashed-put.ts";
+import type { Capabilities, Links, Multipart, ObjectInfo, Objects, Page, Part, Source } from "../objects.ts";
+import { again, documentOf, Refusal } from "../service.ts";
+import type { OpenStore, StoreSettings } from "../store-settings.ts";
+import { childrenOf, escapeXml, textOf } from "../xml.ts";
+import { type AzureCall, AzureContainer, type AzureLogin } from "./container.ts";
 
 // https://learn.microsoft.com/rest/api/storageservices/understanding-block-blobs--append-blobs--and-page-blobs
 const CAN: Capabilities = {
@@ -38,7 +39,7 @@ const OURS = "azure:";
 
 const BLOCK_BLOB = { "x-ms-blob-type": "BlockBlob" };
 
-export class AzureObjects implements Objects {
+class AzureObjects implements Objects {
   readonly can = CAN;
   readonly links: Links | null;
   readonly #container: AzureContainer;
@@ -191,3 +192,24 @@ export class AzureObjects implements Objects {
 }
 
 const BAD_BLOCKS = new Set(["InvalidBlockList", "InvalidBlockId", "InvalidBlobOrBlock", "BlobNotFound"]);
+
+export const openAzure: OpenStore = (settings) =>
+  new AzureObjects(new AzureContainer(settings.url, loginOf(settings)));
+
+/** By the account's key, or by a shared access signature. @throws Error */
+function loginOf(settings: StoreSettings): AzureLogin {
+  const account = settings.valueOf("ACCESS_KEY_ID");
+  const key = settings.valueOf("SECRET_ACCESS_KEY");
+  const sas = settings.valueOf("SAS").replace(/^\?/, "");
+  const names = ["ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SAS"].map((what) => settings.nameOf(what));
+  if (sas !== "" && key === "") {
+    if (new URLSearchParams(sas).has("sig")) return { sas };
+    throw new Error(`the secret ${names[2]} must be a shared access signature, like "sv=…&sig=…"`);
+  }
+  if (account !== "" && sas === "" && /^[A-Za-z0-9+/]+=*$/.test(key))
+    return { account, key: Buffer.from(key, "base64") };
+  throw new Error(
+    `for ${settings} put the secrets ${names[0]} (the storage account's name) and ${names[1]} ` +
+      `(one of its keys, as it is shown), or ${names[2]} alone`,
+  );
+}

@@ -1,14 +1,15 @@
-/** S3, and what speaks as it does. How it is asked is in s3-bucket.ts. */
+/** S3, and what speaks as it does. How it is asked is in bucket.ts. */
 
 import { createHash } from "node:crypto";
-import { log } from "../../log.ts";
-import type { Digest } from "../../oci/digest.ts";
-import type { ByteRange } from "../../oci/range.ts";
-import { putHashed } from "./hashed-put.ts";
-import type { Capabilities, Links, Multipart, ObjectInfo, Objects, Page, Part, Source } from "./objects.ts";
-import type { S3Bucket } from "./s3-bucket.ts";
-import { again, documentOf, isPassing, Refusal } from "./service.ts";
-import { childrenOf, escapeXml, textOf } from "./xml.ts";
+import { log } from "../../../log.ts";
+import type { Digest } from "../../../oci/digest.ts";
+import type { ByteRange } from "../../../oci/range.ts";
+import { putHashed } from "../hashed-put.ts";
+import type { Capabilities, Links, Multipart, ObjectInfo, Objects, Page, Part, Source } from "../objects.ts";
+import { again, documentOf, isPassing, Refusal } from "../service.ts";
+import type { OpenStore, StoreSettings } from "../store-settings.ts";
+import { childrenOf, escapeXml, textOf } from "../xml.ts";
+import { S3Bucket } from "./bucket.ts";
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, and the same of Google Cloud Storage.
 const CAN: Capabilities = {
@@ -36,7 +37,7 @@ const BAD_PARTS = new Set(["NoSuchUpload", "InvalidPart", "InvalidPartOrder", "E
 /** Tells its uploads from those of another store, which the registry may have been in before. */
 const OURS = "s3:";
 
-export class S3Objects implements Objects {
+class S3Objects implements Objects {
   readonly can = CAN;
   readonly links: Links;
   readonly #bucket: S3Bucket;
@@ -204,6 +205,21 @@ export class S3Objects implements Objects {
       await response?.body?.cancel();
     });
   }
+}
+
+export const openS3: OpenStore = (settings) => openLikeS3(settings, { region: null, deletesMany: true });
+
+/**
+ * A store that speaks as S3 does.
+ * @param region where the settings name none; null tells it from the host
+ * @param deletesMany whether many keys can be deleted by one call
+ */
+export function openLikeS3(
+  settings: StoreSettings,
+  { region, deletesMany }: { region: string | null; deletesMany: boolean },
+): Objects {
+  const endpoint = { url: settings.url, region: settings.valueOf("REGION") || region, ...settings.keys };
+  return new S3Objects(new S3Bucket(endpoint), deletesMany);
 }
 
 const NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";

@@ -5,10 +5,10 @@
  */
 
 import { createHmac } from "node:crypto";
-import { type AzureAccount, azureLinks } from "./azure-links.ts";
-import type { Links } from "./objects.ts";
-import { ask } from "./service.ts";
-import { pathOf } from "./signed-url.ts";
+import type { Links } from "../objects.ts";
+import { ask } from "../service.ts";
+import { pathOf } from "../signed-url.ts";
+import { type AzureAccount, azureLinks } from "./links.ts";
 
 export type AzureLogin = AzureAccount | { sas: string };
 
