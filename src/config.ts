@@ -4,6 +4,7 @@ import { type Glob, parseGlob } from "./oci/globs.ts";
 import type { Links } from "./storage/objects/objects.ts";
 import { openObjects } from "./storage/objects/open.ts";
 import type { R2Secrets } from "./storage/objects/r2.ts";
+import { readPlacement } from "./storage/placement.ts";
 
 /** Who signs in elsewhere. */
 export interface Oidc {
@@ -79,8 +80,9 @@ export interface Settings {
 
 /** @throws Error naming the variable that makes no sense */
 export function readSettings(env: Env & Secrets): Settings {
-  // What it says of the store is for the store to read; here it fails loudly.
+  // What it says of stores and databases is for these to read; here it fails loudly.
   const { links } = openObjects(env);
+  readPlacement(env);
   return {
     allowHttp: flag("ALLOW_HTTP", env.ALLOW_HTTP),
     maxTokenLifetime: maxTokenLifetime(env),

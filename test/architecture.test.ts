@@ -31,7 +31,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^index\.ts$/, /^app\.ts$|^gc\/collect\.ts$|^storage\/(upload\/session|objects\/edge)\.ts$/],
   [/^app\.ts$/, /^(routes|auth)\/|^config\.ts$|^oci\/errors\.ts$|^web\/web\.ts$/],
   [/^log\.ts$/, /^$/],
-  [/^config\.ts$/, /^oci\/|^storage\/objects\/(objects|open|r2)\.ts$/],
+  [/^config\.ts$/, /^oci\/|^storage\/(objects\/(objects|open|r2)|placement)\.ts$/],
   [/^metrics\//, /^metrics\/|^storage\/(counters|database|status)\.ts$/],
   [/^gc\//, /^gc\/|^storage\/(garbage\/|(?:audit|stores)\.ts$)|^(config|log)\.ts$/],
   [

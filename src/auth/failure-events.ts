@@ -6,7 +6,7 @@
 
 import { log } from "../log.ts";
 import { noteFailedLogIn } from "../storage/audit.ts";
-import { openStores, type StoresEnv } from "../storage/stores.ts";
+import { mainStores, type StoresEnv } from "../storage/stores.ts";
 import { remember } from "./remember.ts";
 import { isUserName } from "./user-entry.ts";
 
@@ -84,7 +84,7 @@ async function write(
   const detail = { untold, ...(before > 0 && { lost: before }) };
   try {
     const rows = await noteFailedLogIn(
-      openStores(env).db,
+      mainStores(env).db,
       by,
       { outcome, reference: user, detail },
       now,

@@ -5,7 +5,7 @@
 
 import { randomBytes } from "node:crypto";
 import { type Actor, type Happening, writeHappening } from "../storage/audit.ts";
-import { openStores, type StoresEnv } from "../storage/stores.ts";
+import { mainStores, type StoresEnv } from "../storage/stores.ts";
 import {
   deleteToken,
   findTokens,
@@ -83,5 +83,5 @@ function note(
   reference: string,
   detail: object | null,
 ): Promise<void> {
-  return writeHappening(openStores(env).db, by, { action, outcome: "done", reference, detail });
+  return writeHappening(mainStores(env).db, by, { action, outcome: "done", reference, detail });
 }

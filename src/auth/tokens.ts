@@ -5,7 +5,7 @@ import { sign, verify } from "hono/jwt";
 import { readSettings } from "../config.ts";
 import { getRegistry } from "../storage/registry.ts";
 import { listSigningKeys } from "../storage/signing-keys.ts";
-import { openStores } from "../storage/stores.ts";
+import { mainStores } from "../storage/stores.ts";
 import type { Subject } from "./access.ts";
 import type { Scopes } from "./scopes.ts";
 
@@ -107,7 +107,7 @@ export function forgetKeys(): void {
 async function readKeys(env: Env, now: number): Promise<Keys> {
   const { tokenSecrets } = readSettings(env);
   if (keys === null || now - keys.at > KEYS_REMEMBERED) {
-    const { db } = openStores(env);
+    const { db } = mainStores(env);
     const { identity } = await getRegistry(db);
     const random = randomBytes(32).toString("base64url");
     const secrets = tokenSecrets.length > 0 ? [] : await listSigningKeys(db, random, now);

@@ -13,7 +13,7 @@ import { checkIdentity } from "../storage/garbage/identity.ts";
 import { unwantedManifests } from "../storage/garbage/manifests.ts";
 import { countWaiting, doomedBefore, forgetRecords, orphansBefore } from "../storage/garbage/objects.ts";
 import { acquireLease, finishRun, type Orders } from "../storage/garbage/runs.ts";
-import { openStores } from "../storage/stores.ts";
+import { mainStores } from "../storage/stores.ts";
 import { addFailure, addTaken, type CollectionReport, newReport, noteSize, type Step } from "./report.ts";
 import { LEASE, type Plan, type Run, runStep } from "./step.ts";
 
@@ -61,7 +61,7 @@ export async function collectGarbage(
     log("garbage-collection-waits", { readOnly: settings.readOnly });
     return null;
   }
-  const stores = openStores(env, settings.databaseLimit);
+  const stores = mainStores(env, settings.databaseLimit);
   const report = newReport(dryRun);
   const leasedAt = Date.now();
   const cursors = dryRun ? {} : await acquireLease(stores.db, report.id, leasedAt, leasedAt + LEASE);

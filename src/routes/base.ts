@@ -5,7 +5,7 @@ import { RegistryError } from "../oci/errors.ts";
 import type { RepositoryName } from "../oci/reference.ts";
 import { getRepositoryId, getRepositoryName } from "../storage/catalog-cursor.ts";
 import { listRepositories } from "../storage/repositories.ts";
-import { openStores } from "../storage/stores.ts";
+import { mainStores } from "../storage/stores.ts";
 import { requireCatalog, requireCredentials } from "./authorize.ts";
 import type { Context, RegistryEnv } from "./context.ts";
 import { cutPage, linkNext, type Page, parsePage } from "./pagination.ts";
@@ -36,7 +36,7 @@ base.get("/v2/_catalog", async (c) => {
   requireCatalog(c);
   const page = parsePage(c);
   if (c.get("access").pullsEverything) {
-    const names = await listRepositories(openStores(c.env).db, page.after, page.limit + 1);
+    const names = await listRepositories(mainStores(c.env).db, page.after, page.limit + 1);
     return c.json({ repositories: cutPage(c, page, names) });
   }
   const { names, stoppedAt } = await lookThrough(c, page, await beginning(c, page));
@@ -50,7 +50,7 @@ async function lookThrough(c: Context, { limit }: Page, begin: string | null) {
   const names: RepositoryName[] = [];
   let last = begin;
   for (let looked = 0; looked < LOOKED_THROUGH; looked += READ_AT_ONCE) {
-    const read = await listRepositories(openStores(c.env).db, last, READ_AT_ONCE);
+    const read = await listRepositories(mainStores(c.env).db, last, READ_AT_ONCE);
     names.push(...read.filter((name) => c.get("access").holds("pull", name)));
     if (read.length < READ_AT_ONCE || names.length > limit) return { names, stoppedAt: null };
     last = read.at(-1) ?? null;
@@ -64,7 +64,7 @@ async function beginning(c: Context, { after }: Page): Promise<string | null> {
   if (beyond === undefined) return after;
   if (!/^\d{1,15}$/.test(beyond))
     throw new RegistryError("UNSUPPORTED", "beyond must be what a Link had", { status: 400 });
-  const name = await getRepositoryName(openStores(c.env).db, Number(beyond));
+  const name = await getRepositoryName(mainStores(c.env).db, Number(beyond));
   // It has gone since: what lies between is looked through again.
   return name !== null && name > (after ?? "") ? name : after;
 }
@@ -76,7 +76,7 @@ async function linkBeyond(
   last: string | null,
   stoppedAt: string,
 ): Promise<void> {
-  const id = await getRepositoryId(openStores(c.env).db, stoppedAt);
+  const id = await getRepositoryId(mainStores(c.env).db, stoppedAt);
   linkNext(c, {
     n: String(limit),
     ...(last === null ? {} : { last }),

@@ -7,7 +7,7 @@ import { formatContentRange, parseRange } from "../oci/range.ts";
 import type { RepositoryName } from "../oci/reference.ts";
 import { type BlobSources, getBlob, headBlob, unlinkBlob } from "../storage/blobs.ts";
 import { keepsCredentials } from "../storage/objects/signed-url.ts";
-import { openStores } from "../storage/stores.ts";
+import { storesOf } from "../storage/stores.ts";
 import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified, rangeHeader } from "./conditional.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
@@ -21,7 +21,7 @@ blobs.get("/v2/:name{.+}/blobs/:digest", async (c) => {
   const digest = parseDigest(c.req.param("digest"));
   if (c.req.method === "HEAD" || isNotModified(c, digest)) return headResponse(c, name, digest);
 
-  const blob = await getBlob(openStores(c.env), sourcesOf(c), name, digest, (size) =>
+  const blob = await getBlob(storesOf(c.env, name), sourcesOf(c), name, digest, (size) =>
     parseRange(rangeHeader(c, digest), size),
   );
   if (blob === null) throw unknown(digest);
@@ -41,12 +41,12 @@ function sourcesOf(c: Context): BlobSources {
   const { hostname } = new URL(c.req.url);
   return {
     edge: edgeCache ? c.executionCtx.exports.StoredObjects : null,
-    redirect: redirect !== null && !keepsCredentials(hostname, redirect.links) ? redirect : null,
+    redirectFrom: redirect !== null && !keepsCredentials(hostname, redirect.links) ? redirect.from : null,
   };
 }
 
 async function headResponse(c: Context, name: RepositoryName, digest: Digest) {
-  const size = await headBlob(openStores(c.env).db, name, digest, relianceOf(c, name));
+  const size = await headBlob(storesOf(c.env, name).db, name, digest, relianceOf(c, name));
   if (size === null) throw unknown(digest);
   return isNotModified(c, digest)
     ? c.body(null, 304, { ETag: etagOf(digest) })
@@ -72,7 +72,7 @@ blobs.delete("/v2/:name{.+}/blobs/:digest", async (c) => {
   const digest = parseDigest(c.req.param("digest"));
   requireDeletion(c);
 
-  const outcome = await unlinkBlob(openStores(c.env).db, name, digest, actorOf(c));
+  const outcome = await unlinkBlob(storesOf(c.env, name).db, name, digest, actorOf(c));
   if (outcome === "unknown") throw unknown(digest);
   if (outcome !== "unlinked") {
     throw new RegistryError("UNSUPPORTED", `manifest ${outcome.namedBy} names this blob: delete that first`, {

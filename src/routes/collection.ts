@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { collectGarbage } from "../gc/collect.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { listRuns } from "../storage/garbage/runs.ts";
-import { openStores } from "../storage/stores.ts";
+import { mainStores } from "../storage/stores.ts";
 import { requireAdmin } from "./authorize.ts";
 import { actorOf, type RegistryEnv } from "./context.ts";
 import { flag } from "./flag.ts";
@@ -29,5 +29,5 @@ collection.post("/v2/_berth/gc", async (c) => {
 // GET /v2/_berth/gc
 collection.get("/v2/_berth/gc", async (c) => {
   requireAdmin(c);
-  return c.json({ runs: await listRuns(openStores(c.env).db, RUNS_LISTED) });
+  return c.json({ runs: await listRuns(mainStores(c.env).db, RUNS_LISTED) });
 });

@@ -16,7 +16,7 @@ import { deleteManifest, deleteTag } from "../storage/manifest-deletion.ts";
 import { putManifest } from "../storage/manifest-push.ts";
 import { getManifest, headManifest, type ManifestInfo } from "../storage/manifests.ts";
 import type { ImmutableTag } from "../storage/policies.ts";
-import { openStores } from "../storage/stores.ts";
+import { storesOf } from "../storage/stores.ts";
 import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified } from "./conditional.ts";
 import { actorOf, type RegistryEnv } from "./context.ts";
@@ -36,13 +36,13 @@ manifests.get("/v2/:name{.+}/manifests/:reference", async (c) => {
 
   // Neither reads the bytes.
   if (c.req.method === "HEAD" || c.req.header("If-None-Match") !== undefined) {
-    const info = await headManifest(openStores(c.env).db, name, reference, relianceOf(c, name));
+    const info = await headManifest(storesOf(c.env, name).db, name, reference, relianceOf(c, name));
     if (info === null) throw unknown(reference);
     if (isNotModified(c, info.digest)) return c.body(null, 304, { ETag: etagOf(info.digest) });
     if (c.req.method === "HEAD") return c.body(null, 200, headersOf(info));
   }
 
-  const manifest = await getManifest(openStores(c.env), name, reference, c.get("settings").readReplicas);
+  const manifest = await getManifest(storesOf(c.env, name), name, reference, c.get("settings").readReplicas);
   if (manifest === null) throw unknown(reference);
   return c.body(manifest.content, 200, headersOf(manifest));
 });
@@ -84,7 +84,7 @@ manifests.put(
     const tags = isDigestReference(reference) ? extraTags : [reference, ...extraTags];
 
     const outcome = await putManifest(
-      openStores(c.env, c.get("settings").databaseLimit),
+      storesOf(c.env, name, c.get("settings").databaseLimit),
       name,
       { manifest, digest, bytes, text, tags: [...new Set(tags)] },
       c.get("settings").allowSparseIndexes,
@@ -145,8 +145,8 @@ manifests.delete("/v2/:name{.+}/manifests/:reference", async (c) => {
   requireDeletion(c);
 
   const outcome = isDigestReference(reference)
-    ? await deleteManifest(openStores(c.env).db, name, reference, actorOf(c))
-    : await deleteTag(openStores(c.env).db, name, reference, actorOf(c));
+    ? await deleteManifest(storesOf(c.env, name).db, name, reference, actorOf(c))
+    : await deleteTag(storesOf(c.env, name).db, name, reference, actorOf(c));
   if (outcome.kind === "unknown") throw unknown(reference);
   if (outcome.kind === "immutable") throw immutable(outcome.tag, "keep it");
   if (outcome.kind === "too-many-tags") throw tooManyTags(reference);

@@ -7,7 +7,7 @@ import { checkIdentity, WrongBucket } from "../storage/garbage/identity.ts";
 import { openMove } from "../storage/objects/open.ts";
 import { type Cursor, parseCursor } from "../storage/scrub/cursor.ts";
 import { isMoveCursor, movePage } from "../storage/scrub/move.ts";
-import { openStores, type Stores } from "../storage/stores.ts";
+import { mainStores, type Stores } from "../storage/stores.ts";
 import { requireAdmin } from "./authorize.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
 
@@ -23,7 +23,7 @@ migrateStore.post("/v2/_berth/migrate-store", async (c) => {
     throw new RegistryError("UNSUPPORTED", message, { status: 409 });
   }
   const cursor = parseAfter(c);
-  const stores = openStores(c.env);
+  const stores = mainStores(c.env);
   // Once, before it changes anything.
   if (cursor === null) {
     await requireOurs(stores);

@@ -3,7 +3,7 @@
 import { RegistryError } from "../oci/errors.ts";
 import type { RepositoryName } from "../oci/reference.ts";
 import { type OverQuota, releaseUnreferenced } from "../storage/quota-room.ts";
-import { openStores } from "../storage/stores.ts";
+import { storesOf } from "../storage/stores.ts";
 import type { Context } from "./context.ts";
 
 /** Lets go of what the same push has brought before. @returns what it is to be answered */
@@ -12,7 +12,7 @@ export async function overQuota(
   name: RepositoryName,
   { quota: { quota, used, allowed } }: OverQuota,
 ): Promise<RegistryError> {
-  await releaseUnreferenced(openStores(c.env).db, name, c.get("settings").gracePeriod, Date.now());
+  await releaseUnreferenced(storesOf(c.env, name).db, name, c.get("settings").gracePeriod, Date.now());
   return new RegistryError(
     "DENIED",
     `the quota ${quota} has no room for this, as ${used} of ${allowed} bytes are used: delete images, or have an administrator allow more`,

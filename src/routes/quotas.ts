@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { RegistryError } from "../oci/errors.ts";
 import { parseQuota } from "../oci/quotas.ts";
 import { deleteQuota, listQuotas, putQuota } from "../storage/quotas.ts";
-import { openStores } from "../storage/stores.ts";
+import { mainStores } from "../storage/stores.ts";
 import { listUsage, type UsageCursor } from "../storage/usage.ts";
 import { isLabel, LABEL_FORM, malformed, parseObject, smallBody } from "./admin-request.ts";
 import { requireAdmin } from "./authorize.ts";
@@ -23,7 +23,7 @@ quotas.use("/v2/_berth/quotas/*", async (c, next) => {
 });
 
 // GET /v2/_berth/quotas
-quotas.get("/v2/_berth/quotas", async (c) => c.json({ quotas: await listQuotas(openStores(c.env).db) }));
+quotas.get("/v2/_berth/quotas", async (c) => c.json({ quotas: await listQuotas(mainStores(c.env).db) }));
 
 // PUT /v2/_berth/quotas/<name>
 quotas.put("/v2/_berth/quotas/:quota", smallBody, async (c) => {
@@ -31,7 +31,7 @@ quotas.put("/v2/_berth/quotas/:quota", smallBody, async (c) => {
   if (!isLabel(name)) throw malformed(`a quota's name must have ${LABEL_FORM}`);
   const quota = parseQuota(parseObject(await c.req.text(), EXAMPLE));
   if (typeof quota === "string") throw malformed(quota);
-  const used = await putQuota(openStores(c.env).db, name, quota, actorOf(c), Date.now());
+  const used = await putQuota(mainStores(c.env).db, name, quota, actorOf(c), Date.now());
   if (used === null) {
     throw new RegistryError("DENIED", "there are 100 quotas: remove one first", { status: 409 });
   }
@@ -41,7 +41,7 @@ quotas.put("/v2/_berth/quotas/:quota", smallBody, async (c) => {
 // DELETE /v2/_berth/quotas/<name>
 quotas.delete("/v2/_berth/quotas/:quota", async (c) => {
   const name = c.req.param("quota");
-  if (!isLabel(name) || !(await deleteQuota(openStores(c.env).db, name, actorOf(c), Date.now()))) {
+  if (!isLabel(name) || !(await deleteQuota(mainStores(c.env).db, name, actorOf(c), Date.now()))) {
     throw new RegistryError("NAME_UNKNOWN", "there is no quota of this name", {
       detail: { name: name.slice(0, 200) },
     });
@@ -53,7 +53,7 @@ quotas.delete("/v2/_berth/quotas/:quota", async (c) => {
 quotas.get("/v2/_berth/usage", async (c) => {
   requireAdmin(c);
   const limit = parseLimit(c);
-  const { repositories, next } = await listUsage(openStores(c.env).db, parseLast(c), limit);
+  const { repositories, next } = await listUsage(mainStores(c.env).db, parseLast(c), limit);
   return c.json({ repositories, next: next && JSON.stringify(next) });
 });
 

@@ -5,7 +5,7 @@ import { parseDigest } from "../oci/digest.ts";
 import { MAX_MANIFEST_SIZE } from "../oci/manifest.ts";
 import { OCI_INDEX } from "../oci/media-types.ts";
 import { listReferrers } from "../storage/referrers.ts";
-import { openStores } from "../storage/stores.ts";
+import { storesOf } from "../storage/stores.ts";
 import { authorize } from "./authorize.ts";
 import type { RegistryEnv } from "./context.ts";
 import { linkNext } from "./pagination.ts";
@@ -21,7 +21,7 @@ referrers.get("/v2/:name{.+}/referrers/:digest", async (c) => {
   // No media type has a space: it is a "+" that the client did not encode.
   const artifactType = c.req.query("artifactType")?.replaceAll(" ", "+") || null;
 
-  const { descriptors, more } = await listReferrers(openStores(c.env), name, subject, {
+  const { descriptors, more } = await listReferrers(storesOf(c.env, name), name, subject, {
     artifactType,
     after: c.req.query("last") ?? null,
     limit: MAX_REFERRERS,

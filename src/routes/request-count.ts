@@ -3,7 +3,7 @@
 import { createMiddleware } from "hono/factory";
 import { log } from "../log.ts";
 import { addCounted, countRequest } from "../metrics/requests.ts";
-import { openStores } from "../storage/stores.ts";
+import { mainStores } from "../storage/stores.ts";
 import type { RegistryEnv } from "./context.ts";
 
 export const requestCount = createMiddleware<Pick<RegistryEnv, "Bindings" | "Variables">>(async (c, next) => {
@@ -21,7 +21,7 @@ export const requestCount = createMiddleware<Pick<RegistryEnv, "Bindings" | "Var
 async function addLater(env: Env, wait: number): Promise<void> {
   await scheduler.wait(wait);
   try {
-    await addCounted(openStores(env).db, Date.now());
+    await addCounted(mainStores(env).db, Date.now());
   } catch (error) {
     // It is added with what is counted next.
     log("metrics-not-added", { error }, "warn");

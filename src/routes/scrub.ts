@@ -5,7 +5,7 @@ import { RegistryError } from "../oci/errors.ts";
 import { type Happening, writeHappening } from "../storage/audit.ts";
 import { type Cursor, parseCursor } from "../storage/scrub/cursor.ts";
 import { scrubPage } from "../storage/scrub/scrub.ts";
-import { openStores } from "../storage/stores.ts";
+import { mainStores } from "../storage/stores.ts";
 import { requireAdmin } from "./authorize.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
 import { flag } from "./flag.ts";
@@ -18,7 +18,7 @@ scrub.post("/v2/_berth/scrub", async (c) => {
   const { allowSparseIndexes, orphanAge } = c.get("settings");
   const rebuild = flag(c, "rebuild");
   const cursor = parseAfter(c, rebuild);
-  const stores = openStores(c.env);
+  const stores = mainStores(c.env);
   // Once a scrub, before it changes anything. What it changes is in the log.
   if (cursor === null) {
     const begun: Happening = { action: "scrub", outcome: "begun", reference: null, detail: { rebuild } };

@@ -10,7 +10,7 @@ import { metricsOf } from "../metrics/metrics.ts";
 import { listCounters } from "../storage/counters.ts";
 import { countedSince } from "../storage/open-uploads.ts";
 import { readStatus } from "../storage/status.ts";
-import { openStores } from "../storage/stores.ts";
+import { mainStores } from "../storage/stores.ts";
 import { requireAdmin } from "./authorize.ts";
 import { type Context, callerOf, type RegistryEnv } from "./context.ts";
 
@@ -50,7 +50,7 @@ metrics.get("/metrics", async (c) => {
 
 async function read(c: Context) {
   const { maxUploads, uploadExpiry } = c.get("settings");
-  const { db } = openStores(c.env);
+  const { db } = mainStores(c.env);
   return { db, found: await readStatus(db, countedSince(Date.now(), uploadExpiry), maxUploads) };
 }
 

@@ -7,7 +7,7 @@ import { DatabaseFull } from "../storage/database.ts";
 import { IDENTITY_KEY } from "../storage/objects/keys.ts";
 import { isMigrated } from "../storage/registry.ts";
 import { Unavailable } from "../storage/retry.ts";
-import { openStores } from "../storage/stores.ts";
+import { mainStores } from "../storage/stores.ts";
 import type { AnyContext, Context } from "./context.ts";
 
 /**
@@ -60,7 +60,7 @@ export async function askStore(c: Context, next: Next): Promise<void> {
   if (!asked && c.env.STORE !== "r2") {
     asked = true;
     // A refusal is told by its code; what is only away may be back before anybody wants it.
-    const answer = openStores(c.env).objects.head(IDENTITY_KEY);
+    const answer = mainStores(c.env).objects.head(IDENTITY_KEY);
     c.executionCtx.waitUntil(answer.catch((error) => log("store-not-asked", { error }, "warn")));
   }
   await next();
@@ -71,7 +71,7 @@ let migrated = false;
 
 /** Middleware: a clear answer between a deploy and its migrations. @throws RegistryError UNAVAILABLE */
 export async function requireMigrated(c: Pick<AnyContext, "env">, next: Next): Promise<void> {
-  migrated ||= await isMigrated(openStores(c.env).db);
+  migrated ||= await isMigrated(mainStores(c.env).db);
   if (!migrated) {
     throw new RegistryError(
       "UNAVAILABLE",

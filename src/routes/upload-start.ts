@@ -8,7 +8,7 @@ import { putBlob } from "../storage/blob-push.ts";
 import { mountBlob } from "../storage/mount.ts";
 import { countedSince, openUpload } from "../storage/open-uploads.ts";
 import { listRepositoriesWithBlob } from "../storage/repositories.ts";
-import { openStores } from "../storage/stores.ts";
+import { storesOf } from "../storage/stores.ts";
 import { authorize } from "./authorize.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
 import { drain } from "./drained.ts";
@@ -61,7 +61,7 @@ function algorithmFor(c: Context, digest: Digest | null): Algorithm {
 /** end-11. Without `from`, any repository that holds the blob will do, if the caller may pull from it. */
 async function mountFrom(c: Context, name: RepositoryName, digest: Digest): Promise<boolean> {
   const access = c.get("access");
-  const { db } = openStores(c.env);
+  const { db } = storesOf(c.env, name);
   const from = c.req.query("from");
   if (from !== undefined) {
     const source = parseRepositoryName(from);
@@ -85,7 +85,10 @@ async function mount(
   digest: Digest,
   source: RepositoryName,
 ): Promise<boolean> {
-  const outcome = await mountBlob(openStores(c.env).db, digest, source, name, actorOf(c), Date.now());
+  const { db, name: database } = storesOf(c.env, name);
+  // Its bytes are another database's: they have to come once more.
+  if (storesOf(c.env, source).name !== database) return false;
+  const outcome = await mountBlob(db, digest, source, name, actorOf(c), Date.now());
   if (typeof outcome !== "boolean") throw await overQuota(c, name, outcome);
   return outcome;
 }
@@ -97,7 +100,7 @@ async function createWhole(c: Context, name: RepositoryName, digest: Digest): Pr
   if (chunk.range !== null && chunk.range.offset !== 0) {
     throw new RegistryError("BLOB_UPLOAD_INVALID", "a whole blob begins at byte 0");
   }
-  const stores = openStores(c.env, c.get("settings").databaseLimit);
+  const stores = storesOf(c.env, name, c.get("settings").databaseLimit);
   if (length === null || length > stores.objects.can.maxPut) {
     const id = await start(c, name, digest);
     const outcome = await session(c, id).close(name, { digest, chunk, by: actorOf(c) });
@@ -122,14 +125,22 @@ async function start(c: Context, repository: RepositoryName, digest: Digest | nu
   const { maxUploadsPerUser: perOwner, maxUploads: total, uploadExpiry: expiresAfter } = c.get("settings");
   const now = Date.now();
   const limits = { perOwner, total, since: countedSince(now, expiresAfter) };
-  const { db } = openStores(c.env, c.get("settings").databaseLimit);
+  const { db, name: database } = storesOf(c.env, repository, c.get("settings").databaseLimit);
   const opening = await openUpload(db, counted, { repository, digest }, limits, now);
   if (opening.kind === "over-quota") throw await overQuota(c, repository, opening);
   if (opening.kind === "too-many") {
     throw tooMany(opening.of === "owner" ? `${counted.owner} has ${perOwner}` : `this registry has ${total}`);
   }
   const { room } = opening;
-  const upload = { repository, counted, algorithm, expiresAfter, stallTimeout: STALL_TIMEOUT, room };
+  const upload = {
+    repository,
+    database,
+    counted,
+    algorithm,
+    expiresAfter,
+    stallTimeout: STALL_TIMEOUT,
+    room,
+  };
   await session(c, id).start(upload);
   return id;
 }

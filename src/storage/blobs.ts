@@ -7,8 +7,7 @@ import { type Actor, noteUnlinking } from "./audit.ts";
 import type { Database } from "./database.ts";
 import { noteMissing } from "./missing.ts";
 import { readThroughEdge } from "./objects/edge.ts";
-import type { Links } from "./objects/objects.ts";
-import type { Stores } from "./stores.ts";
+import { areaOf, type Stores } from "./stores.ts";
 
 interface BlobRow {
   /** Key of the bytes. */
@@ -67,8 +66,8 @@ export interface BlobContent {
 export interface BlobSources {
   /** StoredObjects, behind Cloudflare's cache; null to do without. */
   edge: Fetcher | null;
-  /** Where the client is sent for a blob of so many bytes and more; null to send none. */
-  redirect: { from: number; links: Links } | null;
+  /** The client is sent to the store for a blob of so many bytes and more; null to send none. */
+  redirectFrom: number | null;
 }
 
 /**
@@ -77,8 +76,8 @@ export interface BlobSources {
  * @throws what `select` throws
  */
 export async function getBlob(
-  { db, objects }: Stores,
-  { edge, redirect }: BlobSources,
+  { name, db, objects }: Stores,
+  { edge, redirectFrom }: BlobSources,
   repository: RepositoryName,
   digest: Digest,
   select: (size: number) => ByteRange | null,
@@ -94,13 +93,14 @@ export async function getBlob(
     }
     const range = select(row.size);
     const object = { key: row.object_key, size: row.size };
-    const large = redirect !== null && object.size >= redirect.from;
+    const links = redirectFrom !== null && object.size >= redirectFrom ? objects.links : null;
     // The bucket would tell the client alone that the object is gone, and nobody would push it again.
     const url =
-      large && (await objects.head(object.key)) !== null ? await redirect.links.to(object.key) : null;
+      links !== null && (await objects.head(object.key)) !== null ? await links.to(object.key) : null;
     if (url !== null) return { kind: "elsewhere", url };
     const body =
-      (edge && (await readThroughEdge(edge, object, range))) ?? (await objects.get(object.key, range));
+      (edge && (await readThroughEdge(edge, { key: areaOf(name) + object.key, size: object.size }, range))) ??
+      (await objects.get(object.key, range));
     if (body !== null) return { kind: "content", size: row.size, range, body };
     missing = row.object_key;
   }

@@ -87,6 +87,11 @@ export class Database {
   }
 }
 
+/** @param binding the name of one that is there @param limit as the constructor has it */
+export function openDatabase(env: object, binding: string, limit?: number): Database {
+  return new Database((env as Record<string, D1Database>)[binding] as D1Database, limit);
+}
+
 export class Statement {
   /** As D1 knows it. */
   readonly prepared: D1PreparedStatement;

@@ -195,13 +195,14 @@ async function findMoved(
 
 /** @returns false when the new object has been doomed meanwhile, and nothing was written */
 async function write(
-  { db, objects }: Stores,
+  stores: Stores,
   repository: RepositoryName,
   pushed: NewManifest,
   { references, fixed }: Pick<Looked, "references" | "fixed">,
   by: Actor,
   now: number,
 ): Promise<boolean> {
+  const { db, objects } = stores;
   const objectKey = pushed.bytes.byteLength > MAX_INLINE_SIZE ? newObjectKey("manifests") : null;
   if (objectKey !== null) await objects.put(objectKey, pushed.bytes);
   const statements = [
@@ -219,7 +220,7 @@ async function write(
     // A try before may have gone through, with its answer lost: only the database knows whether a row names it.
     // After anything but a refusal that is the orphan walk's to find out.
     if (objectKey !== null && isRefusal(error)) {
-      await dropRefused({ db, objects }, objectKey, pushed.bytes.byteLength);
+      await dropRefused(stores, objectKey, pushed.bytes.byteLength);
     }
     throw error;
   });
@@ -227,7 +228,7 @@ async function write(
   // Written by a try before, then deleted, so the key may not be used again.
   if (row === undefined) return false;
   if (objectKey !== null && row.object_key !== objectKey) {
-    await keepOneObject({ db, objects }, row, objectKey, pushed.bytes.byteLength);
+    await keepOneObject(stores, row, objectKey, pushed.bytes.byteLength);
   }
   return true;
 }

@@ -1,23 +1,57 @@
-/** The stores behind the registry, each behind its door. */
+/**
+ * The stores behind the registry, each behind its door. There may be several databases (placement.ts): whoever asks
+ * one says whose question it is, a repository's, that of all, or of nothing that lies in a repository.
+ */
 
-import { Database } from "./database.ts";
+import { type Database, openDatabase } from "./database.ts";
+import { AreaObjects } from "./objects/area.ts";
 import type { Objects } from "./objects/objects.ts";
 import { openObjects } from "./objects/open.ts";
 import type { StoreEnv } from "./objects/store-settings.ts";
+import { MAIN, type PlacementEnv, readPlacement } from "./placement.ts";
 
 /** What they are opened with. */
-export type StoresEnv = Pick<Env, "DB"> & StoreEnv;
+export type StoresEnv = PlacementEnv & StoreEnv;
 
 export interface Stores {
+  /** The database's binding. */
+  name: string;
   db: Database;
+  /** Those of this database, and no others. */
   objects: Objects;
 }
 
 /**
- * Opens them; nothing is asked of any yet.
+ * Those that hold a repository, or would; nothing is asked of any yet.
  * @throws Error naming a setting that makes no sense: config.ts has seen it first
  * @param databaseLimit for those who add to the database, and have it refused in time. Bytes.
  */
-export function openStores(env: StoresEnv, databaseLimit?: number): Stores {
-  return { db: new Database(env.DB, databaseLimit), objects: openObjects(env) };
+export function storesOf(env: StoresEnv, repository: string, databaseLimit?: number): Stores {
+  return openStores(env, readPlacement(env).placeOf(repository).database, databaseLimit);
+}
+
+/** Those of what lies in no repository: keys, counters, events of logins. Else as {@link storesOf}. */
+export function mainStores(env: StoresEnv, databaseLimit?: number): Stores {
+  return openStores(env, MAIN, databaseLimit);
+}
+
+/** Those of all databases, the main one first. Else as {@link storesOf}. */
+export function allStores(env: StoresEnv, databaseLimit?: number): Stores[] {
+  return readPlacement(env).databases.map((name) => openStores(env, name, databaseLimit));
+}
+
+/** Those of one database. @param name its binding, as {@link readPlacement} has it */
+export function openStores(env: StoresEnv, name: string, databaseLimit?: number): Stores {
+  const objects = openObjects(env);
+  const area = areaOf(name);
+  return {
+    name,
+    db: openDatabase(env, name, databaseLimit),
+    objects: area === "" ? objects : new AreaObjects(objects, area),
+  };
+}
+
+/** What the keys of a database's objects begin with in the store they share; nothing for the main one. */
+export function areaOf(name: string): string {
+  return name === MAIN ? "" : `${name}/`;
 }

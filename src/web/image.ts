@@ -119,7 +119,7 @@ async function readBlobText(
   digest: Digest,
   limit: number,
 ): Promise<string | null> {
-  const blob = await getBlob(stores, { edge: null, redirect: null }, name, digest, (size) =>
+  const blob = await getBlob(stores, { edge: null, redirectFrom: null }, name, digest, (size) =>
     size > limit ? { offset: 0, length: 1 } : null,
   );
   if (blob === null || blob.kind !== "content") return null;

@@ -36,6 +36,7 @@ async function start(expiresAfter: number, stallTimeout = 1000): Promise<string>
   const location = `/v2/a/blobs/uploads/${crypto.randomUUID()}`;
   await stubOf(location).start({
     repository: A,
+    database: "DB",
     counted: null,
     algorithm: "sha256",
     expiresAfter,

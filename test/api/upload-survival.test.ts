@@ -363,6 +363,7 @@ describe("company", () => {
     const hour = 3_600_000;
     await stub.start({
       repository: A,
+      database: "DB",
       counted: null,
       algorithm: "sha256",
       expiresAfter: hour,
@@ -391,7 +392,14 @@ describe("expiry", () => {
   async function start(expiresAfter: number): Promise<string> {
     const id = crypto.randomUUID();
     const stub = env.UPLOADS.get(env.UPLOADS.idFromName(id));
-    await stub.start({ repository: A, counted: null, algorithm: "sha256", expiresAfter, stallTimeout: 1000 });
+    await stub.start({
+      repository: A,
+      database: "DB",
+      counted: null,
+      algorithm: "sha256",
+      expiresAfter,
+      stallTimeout: 1000,
+    });
     return `/v2/a/blobs/uploads/${id}`;
   }
 

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { openMove } from "../../src/storage/objects/open.ts";
 import type { MovePage } from "../../src/storage/scrub/move.ts";
 import { movePage } from "../../src/storage/scrub/move.ts";
-import { openStores } from "../../src/storage/stores.ts";
+import { mainStores } from "../../src/storage/stores.ts";
 import { breakAll, healAll, interleave } from "../support/faults.ts";
 import { imageOf, pushImage } from "../support/images.ts";
 import {
@@ -145,7 +145,7 @@ describe("a move", () => {
     const moving = openMove(variables);
     if (moving === null) throw new Error("nothing moves");
     Object.assign(moving.to, { can: { ...moving.to.can, maxPut: 1024 } });
-    expect((await movePage(openStores(variables), moving, null)).moved).toBe(4);
+    expect((await movePage(mainStores(variables), moving, null)).moved).toBe(4);
     await leaveOldStore();
     expect(sha256(new Uint8Array(await (await getBlob(sha256(content))).arrayBuffer()))).toBe(
       sha256(content),

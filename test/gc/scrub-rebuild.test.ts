@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
 import type { ScrubOptions } from "../../src/storage/scrub/scrub.ts";
 import { scrubPage as scrubOne } from "../../src/storage/scrub/scrub.ts";
-import { openStores, type Stores } from "../../src/storage/stores.ts";
+import { mainStores, type Stores } from "../../src/storage/stores.ts";
 import { breakNext, interleave } from "../support/faults.ts";
 import { imageOf, pushImage } from "../support/images.ts";
 import { instrument } from "../support/instrument.ts";
@@ -274,8 +274,9 @@ describe("a copy", () => {
 
   /** Stores whose largest put is small, so that a copy takes a multipart upload. */
   function smallStores(): Stores {
-    const { db, objects } = openStores(instrument(withVariables(env)));
-    return { db, objects: Object.assign(objects, { can: { ...objects.can, maxPut: MIB } }) };
+    const stores = mainStores(instrument(withVariables(env)));
+    Object.assign(stores.objects, { can: { ...stores.objects.can, maxPut: MIB } });
+    return stores;
   }
 
   const MIB = 1024 * 1024;

@@ -6,7 +6,7 @@ import type { Digest } from "../../src/oci/digest.ts";
 import { parseCursor } from "../../src/storage/scrub/cursor.ts";
 import type { ScrubPage } from "../../src/storage/scrub/findings.ts";
 import { type Limits, scrubPage as scrubOne } from "../../src/storage/scrub/scrub.ts";
-import { openStores } from "../../src/storage/stores.ts";
+import { mainStores } from "../../src/storage/stores.ts";
 import { imageOf, pushImage } from "../support/images.ts";
 import { instrument } from "../support/instrument.ts";
 import { pullBlob, putManifest, request, sha256, textOf } from "../support/registry.ts";
@@ -87,7 +87,7 @@ export const LARGE = JSON.stringify({ ...imageOf("config", []), padding: "x".rep
 /** One page under other limits than its own. */
 export function limited(after: string | null, limits: Partial<Limits>): Promise<ScrubPage> {
   return scrubOne(
-    openStores(instrument(withVariables(env))),
+    mainStores(instrument(withVariables(env))),
     after === null ? null : parseCursor(after),
     { rebuild: true, sparse: false, freeBefore: 0 },
     { items: 1000, lists: 1000, bytes: Number.MAX_SAFE_INTEGER, duration: 60_000, ...limits },

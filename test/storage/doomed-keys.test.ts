@@ -3,11 +3,11 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { doomUncommitted, dropRefused, replaceObject } from "../../src/storage/blob-push.ts";
-import { openStores } from "../../src/storage/stores.ts";
+import { mainStores } from "../../src/storage/stores.ts";
 import { pushImage } from "../support/images.ts";
 import { pullBlob, pushBlob, request, sha256 } from "../support/registry.ts";
 
-const { db } = openStores(env);
+const { db } = mainStores(env);
 const DIGEST = sha256("content");
 
 async function keyOf(digest: string): Promise<string> {
@@ -76,7 +76,7 @@ describe("an object of which it is not known whether its commit went through", (
   });
 
   test("is deleted when its push was refused, unless a blob or a manifest has it", async () => {
-    const stores = openStores(env);
+    const stores = mainStores(env);
     const digest = await pushImage("a", "large", "config", [], { padding: "x".repeat(1_100_000) });
     const manifest = await env.DB.prepare("SELECT object_key FROM manifests WHERE digest = ?1")
       .bind(digest)

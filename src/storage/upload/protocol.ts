@@ -13,6 +13,8 @@ export const DEFAULT_STALL_TIMEOUT = 30_000;
 /** What a session begins with. */
 export interface NewUpload {
   repository: RepositoryName;
+  /** The database that it lay in: the bytes are kept there. */
+  database: string;
   /** As what it is counted among its owner's; null for one that is not. */
   counted: OpenUpload | null;
   /** What the running hash computes. */

@@ -22,7 +22,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Digest } from "../../oci/digest.ts";
 import type { RepositoryName } from "../../oci/reference.ts";
-import { openStores, type Stores } from "../stores.ts";
+import { openStores, type Stores, storesOf } from "../stores.ts";
 import { BodyReader } from "./body-reader.ts";
 import {
   beyondQuota,
@@ -56,7 +56,6 @@ import { unaskedFor } from "./unasked.ts";
 const ENDING: readonly string[] = ["unknown", "over-quota", "too-large"] satisfies CloseOutcome["kind"][];
 
 export class UploadSession extends DurableObject<Env> {
-  readonly #stores: Stores = openStores(this.env);
   readonly #turns = new Turns();
   /** Lost when this object is evicted; then the finished blob is read back. */
   #running: RunningHash | null = null;
@@ -68,10 +67,9 @@ export class UploadSession extends DurableObject<Env> {
 
   /** How far the session is (end-13). */
   async status(repository: RepositoryName): Promise<StatusOutcome> {
-    return this.#use<StatusOutcome>(repository, null, null, async ({ state }) => ({
-      kind: "at",
-      offset: state.offset,
-    }));
+    return this.#use<StatusOutcome>(repository, null, null, async ({ state: { offset } }) => {
+      return { kind: "at", offset };
+    });
   }
 
   /** Adds a chunk (end-5). */
@@ -90,13 +88,13 @@ export class UploadSession extends DurableObject<Env> {
   /** Closes the session with its last bytes, if any, as the blob `digest` (end-6). Can be repeated. */
   async close(repository: RepositoryName, { digest, chunk, by }: Closing): Promise<CloseOutcome> {
     return this.#use<CloseOutcome>(repository, digest, chunk, async (upload, body) => {
-      const lost = await lostCommit(this.#stores, upload);
+      const lost = await lostCommit(this.#stores(upload), upload);
       // After the bytes were complete, a body is one that was taken in before.
       const taken =
         lost === null && upload.state.phase === "open" && chunk !== null && body !== null
           ? await this.#takeLast(upload, digest, chunk, body)
           : lost;
-      const outcome = taken ?? (await finish(this.#stores, upload, digest, by));
+      const outcome = taken ?? (await finish(this.#stores(upload), upload, digest, by));
       if (outcome.kind === "mismatch") await this.#afterMismatch(upload);
       else if (ENDING.includes(outcome.kind)) await this.#discard(upload);
       return outcome;
@@ -151,7 +149,7 @@ export class UploadSession extends DurableObject<Env> {
   /** Takes up what was interrupted, then does the work; both count as use of the session. */
   async #attempt<T>(upload: Upload, work: () => Promise<T>): Promise<T | Unasked> {
     try {
-      if (upload.state.phase === "putting") await forgetPut(this.#stores, upload);
+      if (upload.state.phase === "putting") await forgetPut(this.#stores(upload), upload);
       if (upload.state.phase === "reopening") await this.#takeBack(upload);
       if (upload.state.discarding) return { kind: "unknown" };
       return await work();
@@ -168,6 +166,8 @@ export class UploadSession extends DurableObject<Env> {
   #load(repository: RepositoryName, closing: Digest | null = null): Upload | null {
     const upload = Upload.load(this.ctx.storage);
     if (upload === null || upload.state.repository !== repository || upload.state.discarding) return null;
+    // The repository has been moved since: what is here would come too late.
+    if (upload.state.database !== storesOf(this.env, repository).name) return null;
     if (upload.state.phase === "committed" && upload.state.closedAs !== closing) return null;
     return upload;
   }
@@ -176,7 +176,10 @@ export class UploadSession extends DurableObject<Env> {
   async #touch(upload: Upload): Promise<void> {
     if (upload.state.discarding) return;
     upload.touch(Date.now());
-    await Promise.all([this.ctx.storage.setAlarm(upload.deadline), stayCounted(this.#stores, upload)]);
+    await Promise.all([
+      this.ctx.storage.setAlarm(upload.deadline),
+      stayCounted(this.#stores(upload), upload),
+    ]);
   }
 
   /** The last bytes of an open session, or all of them. @returns null when they were taken in */
@@ -192,11 +195,11 @@ export class UploadSession extends DurableObject<Env> {
       upload.becomeChunked();
     } else if (!chunked && offset > 0) {
       // The whole body again, after a PUT that broke off: containerd does that.
-      await restart(this.#stores, upload);
+      await restart(this.#stores(upload), upload);
     }
     const { length } = chunk;
-    if (upload.state.offset === 0 && length !== null && length <= this.#stores.objects.can.maxPut) {
-      return putWhole(this.#stores, upload, digest, body, length);
+    if (upload.state.offset === 0 && length !== null && length <= this.#stores(upload).objects.can.maxPut) {
+      return putWhole(this.#stores(upload), upload, digest, body, length);
     }
     const refused = await this.#receive(upload, chunk, body, digest);
     if (refused === null && length === null) upload.mayBeCut();
@@ -210,12 +213,12 @@ export class UploadSession extends DurableObject<Env> {
     body: BodyReader,
     digest: Digest | null,
   ): Promise<Refusal | null> {
-    const exceeded = await beyondQuota(this.#stores, upload, digest, chunk);
+    const exceeded = await beyondQuota(this.#stores(upload), upload, digest, chunk);
     return exceeded ?? refusalOf(await this.#takeIn(upload, chunk, body), upload);
   }
 
   async #takeIn(upload: Upload, chunk: Pick<Chunk, "length" | "range">, body: BodyReader): Promise<End> {
-    const intake = new Intake(this.#stores.objects, upload, chunk, body, this.#running);
+    const intake = new Intake(this.#stores(upload).objects, upload, chunk, body, this.#running);
     this.#running = null;
     const end = await intake.run();
     this.#running = intake.running;
@@ -231,14 +234,16 @@ export class UploadSession extends DurableObject<Env> {
   }
 
   async #takeBack(upload: Upload): Promise<void> {
-    const lost = !(await takeBack(this.#stores, upload, (body) =>
-      this.#takeIn(upload, { length: null, range: null }, body),
-    ));
-    if (lost) await this.#discard(upload);
+    const takeIn = (body: BodyReader) => this.#takeIn(upload, { length: null, range: null }, body);
+    if (!(await takeBack(this.#stores(upload), upload, takeIn))) await this.#discard(upload);
+  }
+
+  #stores({ state }: Upload): Stores {
+    return openStores(this.env, state.database);
   }
 
   async #discard(upload: Upload): Promise<void> {
     this.#running = null;
-    await discard(this.#stores, this.ctx.storage, upload);
+    await discard(this.#stores(upload), this.ctx.storage, upload);
   }
 }

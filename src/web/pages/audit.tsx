@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { type AuditEvent, type EventCursor, type EventFilter, listEvents } from "../../storage/audit-log.ts";
-import { openStores } from "../../storage/stores.ts";
+import { mainStores } from "../../storage/stores.ts";
 import { requireAdmin } from "../access.ts";
 import type { Context, View, WebEnv } from "../context.ts";
 import { csvOf } from "../csv.ts";
@@ -34,7 +34,7 @@ function filterOf({ repository, actor, action }: Wanted): EventFilter {
 auditTrail.get("/audit", async (c) => {
   requireAdmin(c);
   const wanted = wantedOf(c);
-  const { db } = openStores(c.env);
+  const { db } = mainStores(c.env);
   const { events, next } = await listEvents(db, filterOf(wanted), cursorOf(c.req.query("last")), PAGE);
   return render(c, c.get("texts").places.audit, (view) => (
     <Trail view={view} wanted={wanted} events={events} next={next} />
@@ -45,7 +45,7 @@ auditTrail.get("/audit", async (c) => {
 auditTrail.get("/audit.csv", (c) => {
   requireAdmin(c);
   const filter = filterOf(wantedOf(c));
-  const { db } = openStores(c.env);
+  const { db } = mainStores(c.env);
   let after: EventCursor | null = null;
   let done = false;
   const encoder = new TextEncoder();

@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { RegistryError } from "../../oci/errors.ts";
-import { openStores } from "../../storage/stores.ts";
+import { storesOf } from "../../storage/stores.ts";
 import { authorize } from "../access.ts";
 import { compareImages, type Difference, type LayerDifference } from "../comparison.ts";
 import type { View, WebEnv } from "../context.ts";
@@ -19,7 +19,7 @@ compare.get("/compare/:name{.+}", async (c) => {
   const [one, other] = c.req.queries("tag") ?? [];
   if (one === undefined || other === undefined)
     throw new RegistryError("UNSUPPORTED", c.get("texts").chooseTwo, { status: 400 });
-  const stores = openStores(c.env);
+  const stores = storesOf(c.env, name);
   const access = c.get("access");
   const images = [
     await loadImage(stores, access, name, one),

@@ -6,7 +6,7 @@ import { actorOf } from "../../routes/context.ts";
 import { listManifests } from "../../storage/browse/image.ts";
 import { type Summary, summarize } from "../../storage/browse/summaries.ts";
 import { deleteManifest } from "../../storage/manifest-deletion.ts";
-import { openStores } from "../../storage/stores.ts";
+import { storesOf } from "../../storage/stores.ts";
 import { authorize, notThere, requireDeletion } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
 import { FormToken } from "../parts/forms.tsx";
@@ -28,7 +28,7 @@ export const repositoryDeletion = new Hono<WebEnv>();
 repositoryDeletion.get("/delete-repository/:name{.+}", async (c) => {
   const name = authorize(c, "delete");
   requireDeletion(c);
-  const [summary] = await summarize(openStores(c.env).db, [name], MAX_BLOBS);
+  const [summary] = await summarize(storesOf(c.env, name).db, [name], MAX_BLOBS);
   if (summary === undefined) throw notThere();
   return render(c, c.get("texts").deleteRepository, (view) => (
     <Ask view={view} name={name} summary={summary} wrong={false} />
@@ -40,7 +40,7 @@ repositoryDeletion.post("/delete-repository/:name{.+}", async (c) => {
   const name = authorize(c, "delete");
   requireDeletion(c);
   const { typed } = await readForm(c);
-  const { db } = openStores(c.env);
+  const { db } = storesOf(c.env, name);
   if (typed?.trim() !== name) {
     const [summary] = await summarize(db, [name], MAX_BLOBS);
     if (summary === undefined) throw notThere();

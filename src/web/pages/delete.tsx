@@ -7,7 +7,7 @@ import { actorOf } from "../../routes/context.ts";
 import { listManifests, lookAround, weighFreed } from "../../storage/browse/image.ts";
 import { type DeletionOutcome, deleteManifest, deleteTag } from "../../storage/manifest-deletion.ts";
 import { headManifest } from "../../storage/manifests.ts";
-import { openStores } from "../../storage/stores.ts";
+import { storesOf } from "../../storage/stores.ts";
 import { authorize, notThere, requireDeletion } from "../access.ts";
 import type { Context, View, WebEnv } from "../context.ts";
 import { FormToken } from "../parts/forms.tsx";
@@ -22,7 +22,7 @@ export const deletion = new Hono<WebEnv>();
 deletion.get("/delete/:name{.+}/:reference", async (c) => {
   const name = authorize(c, "delete");
   requireDeletion(c);
-  const { db } = openStores(c.env);
+  const { db } = storesOf(c.env, name);
   const reference = parseReference(c.req.param("reference"));
   const info = await headManifest(db, name, reference, { now: Date.now(), gracePeriod: null });
   if (info === null) throw notThere();
@@ -40,7 +40,7 @@ deletion.post("/delete/:name{.+}/:reference", async (c) => {
   requireDeletion(c);
   const { what, digest } = await readForm(c);
   const reference = parseReference(c.req.param("reference"));
-  const { db } = openStores(c.env);
+  const { db } = storesOf(c.env, name);
   const by = actorOf(c);
   if (what === "tag" && !isDigestReference(reference)) {
     refuse(await deleteTag(db, name, reference, by));
@@ -56,7 +56,7 @@ deletion.post("/delete/:name{.+}/:reference", async (c) => {
 
 /** To the repository, if there is anything left of it. */
 async function leave(c: Context, name: RepositoryName): Promise<Response> {
-  const left = await listManifests(openStores(c.env).db, name, 1);
+  const left = await listManifests(storesOf(c.env, name).db, name, 1);
   return c.redirect(left.length === 0 ? "/" : repositoryPath(name), 303);
 }
 

@@ -1,7 +1,7 @@
 /** One image, index or artifact. */
 
 import { Hono } from "hono";
-import { openStores } from "../../storage/stores.ts";
+import { storesOf } from "../../storage/stores.ts";
 import { authorize, mayDelete } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
 import { type Image, loadImage, readText } from "../image.ts";
@@ -24,7 +24,7 @@ export const image = new Hono<WebEnv>();
 // GET /raw/<name>/<tag or digest>
 image.get("/raw/:name{.+}/:reference", async (c) => {
   const name = authorize(c, "pull");
-  const { text } = await readText(openStores(c.env), name, c.req.param("reference"));
+  const { text } = await readText(storesOf(c.env, name), name, c.req.param("reference"));
   // Whatever it holds, a browser shows it as a text.
   return c.text(text, 200, { "Content-Type": "text/plain; charset=utf-8" });
 });
@@ -33,7 +33,7 @@ image.get("/raw/:name{.+}/:reference", async (c) => {
 image.get("/image/:name{.+}/:reference", async (c) => {
   const name = authorize(c, "pull");
   const reference = c.req.param("reference");
-  const found = await loadImage(openStores(c.env), c.get("access"), name, reference);
+  const found = await loadImage(storesOf(c.env, name), c.get("access"), name, reference);
   const mayPush = c.get("access").may("push", name);
   const rights = { deletable: mayDelete(c, name), mayPush };
   return render(c, `${name}:${reference}`, (view) => (

@@ -3,7 +3,7 @@
 import { Hono } from "hono";
 import { parseDigest } from "../../oci/digest.ts";
 import { getBlob } from "../../storage/blobs.ts";
-import { openStores } from "../../storage/stores.ts";
+import { storesOf } from "../../storage/stores.ts";
 import { authorize, notThere } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
 import { type Listing, listArchive } from "../layer/listing.ts";
@@ -21,7 +21,13 @@ layer.get("/layer/:name{.+}/:digest", async (c) => {
   const name = authorize(c, "pull");
   const digest = parseDigest(c.req.param("digest"));
   const part = (c.req.query("q") ?? "").trim().toLowerCase().slice(0, 255);
-  const blob = await getBlob(openStores(c.env), { edge: null, redirect: null }, name, digest, () => null);
+  const blob = await getBlob(
+    storesOf(c.env, name),
+    { edge: null, redirectFrom: null },
+    name,
+    digest,
+    () => null,
+  );
   if (blob === null || blob.kind !== "content") throw notThere();
   const listing = await listArchive(blob.body, part, LIMITS);
   const props = { name, digest, part, size: blob.size, listing };

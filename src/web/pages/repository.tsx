@@ -12,7 +12,7 @@ import {
   weighTags,
 } from "../../storage/browse/tags.ts";
 import type { Database } from "../../storage/database.ts";
-import { openStores } from "../../storage/stores.ts";
+import { storesOf } from "../../storage/stores.ts";
 import { authorize, mayDelete, notThere } from "../access.ts";
 import type { Context, View, WebEnv } from "../context.ts";
 import { cosignTags, type Mark, marksOf } from "../marks.ts";
@@ -53,7 +53,7 @@ interface Wanted {
 // GET /r/<name>?sort=<order>&q=<part of a tag>&page=<number>
 repository.get("/r/:name{.+}", async (c) => {
   const name = authorize(c, "pull");
-  const { db } = openStores(c.env);
+  const { db } = storesOf(c.env, name);
   const wanted = parseWanted(c);
   const [keys, [summary]] = await Promise.all([
     listTagKeys(db, name, MAX_TAGS + 1),

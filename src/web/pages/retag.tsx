@@ -6,7 +6,7 @@ import { parseManifest } from "../../oci/manifest.ts";
 import { parseNewTag } from "../../oci/reference.ts";
 import { actorOf } from "../../routes/context.ts";
 import { type PushOutcome, putManifest } from "../../storage/manifest-push.ts";
-import { openStores } from "../../storage/stores.ts";
+import { storesOf } from "../../storage/stores.ts";
 import { authorize } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
 import { readText } from "../image.ts";
@@ -20,7 +20,7 @@ export const retag = new Hono<WebEnv>();
 // GET /retag/<name>/<tag or digest>
 retag.get("/retag/:name{.+}/:reference", async (c) => {
   const name = authorize(c, "push");
-  const { info } = await readText(openStores(c.env), name, c.req.param("reference"));
+  const { info } = await readText(storesOf(c.env, name), name, c.req.param("reference"));
   return render(c, c.get("texts").retag, (view) => <Retag view={view} name={name} digest={info.digest} />);
 });
 
@@ -28,7 +28,7 @@ retag.get("/retag/:name{.+}/:reference", async (c) => {
 retag.post("/retag/:name{.+}/:reference", async (c) => {
   const name = authorize(c, "push");
   const tag = parseNewTag(((await readForm(c)).tag ?? "").trim());
-  const stores = openStores(c.env, c.get("settings").databaseLimit);
+  const stores = storesOf(c.env, name, c.get("settings").databaseLimit);
   const { info, text } = await readText(stores, name, c.req.param("reference"));
   const { digest, mediaType } = info;
   const bytes = new TextEncoder().encode(text);

@@ -8,7 +8,7 @@ import { isLabel, LABEL_FORM } from "../../routes/admin-request.ts";
 import { actorOf } from "../../routes/context.ts";
 import { deletePolicy, listPolicies, putPolicy } from "../../storage/policies.ts";
 import { deleteQuota, listQuotas, putQuota } from "../../storage/quotas.ts";
-import { openStores } from "../../storage/stores.ts";
+import { mainStores } from "../../storage/stores.ts";
 import { notThere, requireAdmin } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
 import { Field, FormToken } from "../parts/forms.tsx";
@@ -21,7 +21,7 @@ export const rules = new Hono<WebEnv>();
 // GET /rules
 rules.get("/rules", async (c) => {
   requireAdmin(c);
-  const { db } = openStores(c.env);
+  const { db } = mainStores(c.env);
   const [policies, quotas] = await Promise.all([listPolicies(db), listQuotas(db)]);
   return render(c, c.get("texts").places.rules, (view) => (
     <Rules view={view} policies={policies} quotas={quotas} />
@@ -39,7 +39,7 @@ rules.post("/rules/policy", async (c) => {
   if (typeof rule === "string") throw malformed(rule);
   const policy: Policy = { name: labelOf(name), rule };
   const by = actorOf(c);
-  if (!(await putPolicy(openStores(c.env).db, policy, by, Date.now())))
+  if (!(await putPolicy(mainStores(c.env).db, policy, by, Date.now())))
     throw new RegistryError("DENIED", "there are 100 policies: remove one first, or put more into one", {
       status: 409,
     });
@@ -55,7 +55,7 @@ rules.post("/rules/quota", async (c) => {
   const quota = parseQuota({ ...scope, allowed });
   if (typeof quota === "string") throw malformed(quota);
   const by = actorOf(c);
-  if ((await putQuota(openStores(c.env).db, labelOf(name), quota, by, Date.now())) === null)
+  if ((await putQuota(mainStores(c.env).db, labelOf(name), quota, by, Date.now())) === null)
     throw new RegistryError("DENIED", "there are 100 quotas: remove one first", { status: 409 });
   return c.redirect("/rules", 303);
 });
@@ -66,7 +66,7 @@ rules.post("/rules/remove", async (c) => {
   const { name = "", kind } = await readForm(c);
   const by = actorOf(c);
   const remove = kind === "quota" ? deleteQuota : deletePolicy;
-  if (!isLabel(name) || !(await remove(openStores(c.env).db, name, by, Date.now()))) throw notThere();
+  if (!isLabel(name) || !(await remove(mainStores(c.env).db, name, by, Date.now()))) throw notThere();
   return c.redirect("/rules", 303);
 });
 

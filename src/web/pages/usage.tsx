@@ -1,7 +1,7 @@
 /** Who holds what: each repository's share, as areas and as a table, and all of it over time. Admins only. */
 
 import { Hono } from "hono";
-import { openStores } from "../../storage/stores.ts";
+import { mainStores } from "../../storage/stores.ts";
 import { listUsage, type Usage, type UsageCursor } from "../../storage/usage.ts";
 import { listUsageDays, type UsageDay } from "../../storage/usage-days.ts";
 import { requireAdmin } from "../access.ts";
@@ -30,7 +30,7 @@ export const usage = new Hono<WebEnv>();
 // GET /usage?last=<cursor>
 usage.get("/usage", async (c) => {
   requireAdmin(c);
-  const { db } = openStores(c.env);
+  const { db } = mainStores(c.env);
   const last = cursorOf(c.req.query("last"));
   const { repositories, next } = await listUsage(db, last, PAGE);
   const days = last === null ? await listUsageDays(db, MAX_DAYS) : [];
