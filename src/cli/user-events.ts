@@ -36,7 +36,7 @@ const MAX_DETAIL = 10_000;
 /** Writes events, before what they tell of is done. @throws Failure: then nothing is to be changed */
 export async function noteUserEvents(remote: boolean, events: UserEvent[]): Promise<void> {
   try {
-    for (const statement of statementsOf(events)) if (!(await tell(remote, [statement]))) return;
+    for (const statement of statementsOf(events)) if (!(await tell(remote, [statement], true))) return;
   } catch (error) {
     throw new Failure(`The audit trail cannot be written, so nothing is changed: ${describe(error)}`);
   }
@@ -52,9 +52,9 @@ export async function executeNoted(remote: boolean, event: UserEvent, statements
  * @returns false, with nothing done, where the database has no trail yet: that must keep no user out
  * @throws Failure
  */
-async function tell(remote: boolean, statements: string[]): Promise<boolean> {
+async function tell(remote: boolean, statements: string[], repeatable = false): Promise<boolean> {
   try {
-    await execute(remote, statements);
+    await execute(remote, statements, repeatable);
     return true;
   } catch (error) {
     if (!describe(error).includes("no such table: audit_events")) throw error;

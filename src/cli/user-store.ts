@@ -1,12 +1,9 @@
 /** The users' KV namespace, local or deployed. */
 
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { isUserName } from "../auth/user-entry.ts";
+import { openDeployment } from "./cloudflare/deployment.ts";
 import { Failure } from "./failure.ts";
 import { withLocal } from "./local-bindings.ts";
-import { makeTemporaryFolder } from "./temporary-folder.ts";
-import { runWrangler } from "./wrangler.ts";
 
 /** Of rules for who signs in elsewhere. */
 const RULE = "rule/";
@@ -27,6 +24,17 @@ export abstract class UserStore {
 
   /** The entry as it is stored; null when there is no such user. */
   abstract get(name: string): Promise<string | null>;
+
+  /** The entries of those that are there. */
+  async getAll(names: string[]): Promise<Map<string, string>> {
+    const entries = new Map<string, string>();
+    for (const name of names) {
+      const entry = await this.get(name);
+      if (entry !== null) entries.set(name, entry);
+    }
+    return entries;
+  }
+
   abstract put(entries: Map<string, string>): Promise<void>;
   abstract remove(name: string): Promise<void>;
 }
@@ -60,47 +68,73 @@ export class LocalUserStore extends UserStore {
   }
 }
 
-/** The users of the deployed registry, through wrangler, which asks Cloudflare which namespace its Worker has. */
-export class RemoteUserStore extends UserStore {
-  readonly #where = ["--binding", "USERS", "--remote"];
+/** How many keys one request may name. */
+const KEYS_READ = 100;
+const KEYS_WRITTEN = 1000;
 
+/** The users of the deployed registry, through Cloudflare's API. */
+export class RemoteUserStore extends UserStore {
   protected async listKeys(prefix: string): Promise<string[]> {
-    const only = prefix === "" ? [] : ["--prefix", prefix];
-    const keys = JSON.parse(await wrangler(["kv", "key", "list", ...only, ...this.#where]));
-    return (keys as { name: string }[]).map(({ name }) => name);
+    const { api } = await openDeployment();
+    const keys = await api.getAll<{ name: string }>(
+      await this.#path("/keys"),
+      `?prefix=${encodeURIComponent(prefix)}`,
+    );
+    return keys.map(({ name }) => name);
   }
 
   async get(name: string): Promise<string | null> {
-    try {
-      return (await wrangler(["kv", "key", "get", name, "--text", ...this.#where])).trim();
-    } catch (error) {
-      // Of Cloudflare's API it tells the status, after the address that it asked.
-      if (error instanceof Failure && error.message.includes(`/values/${encodeURIComponent(name)} - 404: `))
-        return null;
-      throw error;
+    const { api } = await openDeployment();
+    return api.getText(await this.#value(name));
+  }
+
+  override async getAll(names: string[]): Promise<Map<string, string>> {
+    const { api } = await openDeployment();
+    const entries = new Map<string, string>();
+    for (const keys of slices(names, KEYS_READ)) {
+      const { values } = await api.send<{ values: Record<string, string | null> }>(
+        "POST",
+        await this.#path("/bulk/get"),
+        { keys },
+        true,
+      );
+      for (const key of keys) if (values[key] != null) entries.set(key, values[key]);
+    }
+    return entries;
+  }
+
+  async put(entries: Map<string, string>): Promise<void> {
+    const { api } = await openDeployment();
+    const bulk = [...entries].map(([key, value]) => ({ key, value }));
+    for (const some of slices(bulk, KEYS_WRITTEN)) {
+      const result = await api.send<{ unsuccessful_keys?: string[] } | null>(
+        "PUT",
+        await this.#path("/bulk"),
+        some,
+      );
+      const left = result?.unsuccessful_keys ?? [];
+      if (left.length > 0) throw new Failure(`Cloudflare has not stored ${left.join(", ")}: run this again.`);
     }
   }
 
-  /** All in one call. Hashes go through a file: arguments can be read by other users. */
-  async put(entries: Map<string, string>): Promise<void> {
-    using folder = await makeTemporaryFolder("berth-users-");
-    const path = join(folder.path, "users.json");
-    const bulk = [...entries].map(([key, value]) => ({ key, value }));
-    await writeFile(path, JSON.stringify(bulk), { mode: 0o600 });
-    await wrangler(["kv", "bulk", "put", path, ...this.#where]);
+  async remove(name: string): Promise<void> {
+    const { api } = await openDeployment();
+    await api.send("DELETE", await this.#value(name));
   }
 
-  async remove(name: string): Promise<void> {
-    await wrangler(["kv", "key", "delete", name, ...this.#where]);
+  #value(name: string): Promise<string> {
+    return this.#path(`/values/${encodeURIComponent(name)}`);
+  }
+
+  /** Below the namespace. */
+  async #path(rest: string): Promise<string> {
+    const deployment = await openDeployment();
+    return deployment.path(`/storage/kv/namespaces/${await deployment.namespace()}${rest}`);
   }
 }
 
-/** @throws Failure with what wrangler says */
-export async function wrangler(args: string[]): Promise<string> {
-  try {
-    return await runWrangler(args);
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw new Failure(`wrangler ${args.slice(0, 3).join(" ")} failed: ${(error as Error).message}`);
-  }
+function slices<T>(items: T[], length: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / length) }, (_, index) =>
+    items.slice(index * length, (index + 1) * length),
+  );
 }

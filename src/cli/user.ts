@@ -142,11 +142,9 @@ async function remove(name: string, options: Options): Promise<void> {
 
 async function list(options: Options): Promise<void> {
   const store = open(options);
-  for (const name of await store.list()) {
-    const entry = await store.get(name);
-    // KV's list may be a little behind.
-    if (entry !== null) print(options, `${name}: ${describeRights(entry)}`, documentOf(name, entry));
-  }
+  // KV's list may be a little behind: who has gone since is left out.
+  for (const [name, entry] of await store.getAll(await store.list()))
+    print(options, `${name}: ${describeRights(entry)}`, documentOf(name, entry));
 }
 
 async function grant(name: string, options: Options): Promise<void> {
@@ -195,8 +193,9 @@ async function importFile(file: string, options: Options): Promise<void> {
   const usual: Rights = { access: [EVERYWHERE], admin: options.admin ?? false };
   const entries = new Map<string, string>();
   const events: UserEvent[] = [];
+  const present = await store.getAll([...users.keys()]);
   for (const [name, { hash, line }] of users) {
-    const entry = await store.get(name);
+    const entry = present.get(name) ?? null;
     const before = entry === null ? { rights: usual } : parse(entry);
     // Rights that a user has been given stay. Of a malformed entry nobody knows which: it stays locked.
     if (before === null) refused.push({ line, reason: `the entry of ${name} is malformed: remove it first` });

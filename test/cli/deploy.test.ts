@@ -91,7 +91,7 @@ describe("a deployment", () => {
     cloudflare.deployed().refused.push(/\/d1\//);
     const { code, stderr } = await deploy();
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^berth: wrangler cannot tell whether the database exists: /m);
+    expect(stderr).toMatch(/^berth: Nobody can tell whether the database exists: Cloudflare answers 500 /m);
     expect(order()).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-/** `berth user`, with the real wrangler: on local state, and on a stand-in for Cloudflare's API. */
+/** `berth user`: on local state, and on a stand-in for Cloudflare's API. */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir, userInfo } from "node:os";
@@ -92,13 +92,37 @@ describe("a user of the deployed registry", () => {
     expect(await user(["list"])).toMatchObject({ code: 0, stdout: "bob: pull in team/**\n" });
   });
 
+  test("of an htpasswd file is taken with bcrypt alone, and each other line is named", async () => {
+    const hash = "$2y$05$abcdefghijklmnopqrstuuVZxC3HnFwkQ1cQyTn0u9dEkT2m3V8Ge";
+    const file = join(folder, "users");
+    writeFileSync(file, `# comment\nbob:${hash}\nalice:{SHA}xyz\n\nbroken\neve:$apr1$a$b\n`);
+    const { code, stdout, stderr } = await user(["import", file]);
+    expect([code, stdout]).toEqual([2, "bob: taken, may pull, push, delete in **\n"]);
+    expect(stderr).toContain("line 3: not taken, not bcrypt");
+    expect(stderr).toContain("line 5: not taken, no colon");
+    expect(stderr).toContain("line 6: not taken, not bcrypt");
+    expect([...cloudflare.values.keys()]).toEqual(["bob"]);
+  });
+
+  test.each([
+    ["an empty password", "", ["add", "x"]],
+    ["a password above 72 bytes", "x".repeat(73), ["add", "x"]],
+    ["a name that is none", "a password", ["add", "a b"]],
+    ["a pattern that is none", "a password", ["add", "x", "--repositories", "A B", "--actions", "pull"]],
+    ["an action that is none", "a password", ["add", "x", "--repositories", "a", "--actions", "own"]],
+  ])("is refused with one line for %s", async (_, input, args) => {
+    const { code, stderr } = await user(args, input);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^berth: .*\n$/)]);
+    expect(cloudflare.values.size).toBe(0);
+  });
+
   test("is not taken for absent when Cloudflare fails", async () => {
     cloudflare.values.set("bob", LIMITED);
     cloudflare.refused.push(/\/values\//);
     const { code, stderr } = await user(["add", "bob"], "a password");
     expect([code, stderr]).toEqual([
       1,
-      expect.stringMatching(/^berth: wrangler kv key get failed: .* - 500: /),
+      expect.stringMatching(/^berth: Cloudflare answers 500 10013: refused to GET .*\/values\/bob\n$/),
     ]);
     expect(cloudflare.values.get("bob")).toBe(LIMITED);
   });
@@ -227,12 +251,12 @@ describe("a change of the deployed registry's users", () => {
 });
 
 describe("a user of npm start", () => {
-  test("is added once, and is unknown before and after", async () => {
+  test("is added once, listed, and unknown when it is removed", async () => {
     const user = (args: string[], input = ""): Promise<Ending> =>
       runBerth(["user", ...args], { input, env: { BERTH_STATE: folder } });
-    expect((await user(["passwd", "bob"], "a password")).stderr).toBe("berth: There is no user bob.\n");
     expect((await user(["add", "bob"], "a password")).code).toBe(0);
     expect((await user(["add", "bob"], "a password")).stderr).toMatch(/^berth: bob exists/);
+    expect((await user(["list"])).stdout).toBe("bob: pull, push, delete in **\n");
     expect((await user(["remove", "bob"])).code).toBe(0);
     expect((await user(["remove", "bob"])).stderr).toBe("berth: There is no user bob.\n");
   });

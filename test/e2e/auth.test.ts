@@ -179,6 +179,13 @@ describe.each(MODES)("with %s", (mode, variables) => {
     await containerd.service.stop();
   });
 
+  it("another key signs tokens at once, and the user's program tells the audit trail", async () => {
+    await user("rotate-key --now");
+    const told = await send(`http://${registry.host}/v2/_berth/audit?action=rotate-key`);
+    expect(((await told.json()) as { events: unknown[] }).events).toMatchObject([{ detail: { now: true } }]);
+    expect((await docker("pull", `${registry.host}/team/app:1`)).code).toBe(0);
+  });
+
   it("removing a user ends access", async () => {
     expect((await login("teamster", "team only")).code).toBe(0);
     expect((await docker("pull", `${registry.host}/team/app:1`)).code).toBe(0);
@@ -194,66 +201,5 @@ describe.each(MODES)("with %s", (mode, variables) => {
     ]);
     expect((await docker("pull", `${registry.host}/team/app:1`)).code).toBe(1);
     expect((await login("teamster", "team only")).code).toBe(1);
-  });
-});
-
-describe("npm run user", () => {
-  const env = { BERTH_STATE: mkdtempSync(join(workspace, "users-")) };
-  const user = (input: string, ...args: string[]) =>
-    attempt("sh", ["-c", 'printf %s "$INPUT" | npm run --silent user -- "$@"', "user", ...args], {
-      cwd: ROOT,
-      env: { ...env, INPUT: input },
-    });
-
-  it("keeps the rights that a user has when an htpasswd file brings another password", async () => {
-    const added = await user(
-      "a password",
-      "add",
-      "limited",
-      "--repositories",
-      "team/**",
-      "--actions",
-      "pull",
-    );
-    expect(added.stdout).toBe("limited may pull in team/**.\n");
-    const file = join(env.BERTH_STATE, "limited");
-    writeFileSync(file, "limited:$2y$05$abcdefghijklmnopqrstuuVZxC3HnFwkQ1cQyTn0u9dEkT2m3V8Ge\n");
-    expect((await user("", "import", file)).stdout).toBe("limited: taken, may pull in team/**\n");
-    await user("", "remove", "limited");
-  });
-
-  it("takes an htpasswd file, and says which lines it did not take", async () => {
-    const file = join(env.BERTH_STATE, "users");
-    const hash = "$2y$05$abcdefghijklmnopqrstuuVZxC3HnFwkQ1cQyTn0u9dEkT2m3V8Ge";
-    writeFileSync(file, `# comment\nbob:${hash}\nalice:{SHA}xyz\n\nbroken\neve:$apr1$a$b\n`);
-    const { code, stdout, stderr } = await user("", "import", file);
-    expect([code, stdout]).toEqual([2, "bob: taken, may pull, push, delete in **\n"]);
-    expect(stderr).toContain("line 3: not taken, not bcrypt");
-    expect(stderr).toContain("line 5: not taken, no colon");
-    expect(stderr).toContain("line 6: not taken, not bcrypt");
-    expect((await user("", "list")).stdout).toBe("bob: pull, push, delete in **\n");
-  });
-
-  it.each([
-    ["an empty password", "", ["add", "x"]],
-    ["a password below 8 characters", "7 chars", ["add", "x"]],
-    ["a password above 72 bytes", "x".repeat(73), ["add", "x"]],
-    ["a name that is none", "a password", ["add", "a b"]],
-    ["a pattern that is none", "a password", ["add", "x", "--repositories", "A B", "--actions", "pull"]],
-    ["an action that is none", "a password", ["add", "x", "--repositories", "a", "--actions", "own"]],
-    ["a user that exists", "a password", ["add", "bob"]],
-    ["a user that does not", "a password", ["passwd", "nobody"]],
-    ["no command", "", []],
-  ])("refuses %s with one line, and exit code 2", async (_, input, args) => {
-    const { code, stderr } = await user(input, ...args);
-    expect(code).toBe(2);
-    expect(stderr).not.toMatch(/^\s+at /m);
-  });
-
-  it("explains itself", async () => {
-    for (const args of [["--help"], ["add", "--help"], ["import", "--help"]]) {
-      const { code, stdout } = await user("", ...args);
-      expect([code, stdout]).toEqual([0, expect.stringContaining("Usage")]);
-    }
   });
 });

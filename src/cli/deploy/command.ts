@@ -6,9 +6,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
-import { Failure } from "../failure.ts";
+import type { Deployment } from "../cloudflare/deployment.ts";
+import { describe, Failure } from "../failure.ts";
 import { makeTemporaryFolder } from "../temporary-folder.ts";
-import { assertCheckout, runWrangler, showWrangler } from "../wrangler.ts";
+import { assertCheckout, showWrangler } from "../wrangler.ts";
 import { ensureAdministrator } from "./first-administrator.ts";
 import { adviceOn, checkAccount, domainsOf } from "./preflight.ts";
 
@@ -40,47 +41,46 @@ export function deployCommand(): Command {
 
 async function deploy(args: string[]): Promise<void> {
   assertCheckout();
-  await checkAccount();
-  const domains = await domainsOf(args);
+  const deployment = await checkAccount();
+  const domains = domainsOf(deployment.configuration.routes, args);
   if (domains.length === 0) {
     console.error(
       "No domain is set, so the registry answers on workers.dev alone: routes in wrangler.toml gives it its own.",
     );
   }
   // New code must not meet the old schema; but wrangler creates the database with the first deploy.
-  const first = !(await hasDatabase());
-  if (!first) await step(MIGRATIONS);
-  const targets = await upload(args);
-  if (first) await step(MIGRATIONS);
+  const first = !(await hasDatabase(deployment));
+  const env = { CLOUDFLARE_ACCOUNT_ID: deployment.account };
+  if (!first) await step(MIGRATIONS, env);
+  const targets = await upload(args, env);
+  if (first) await step(MIGRATIONS, env);
+  deployment.lookAgain();
   greet(domains[0] ?? hostOf(targets), await ensureAdministrator());
 }
 
 /** @throws Failure */
-async function step(args: string[], env: Record<string, string> = {}): Promise<void> {
+async function step(args: string[], env: Record<string, string>): Promise<void> {
   const { code, said } = await showWrangler(args, env);
   if (code === 0) return;
   throw new Failure(adviceOn(said) ?? `wrangler ${args.slice(0, 3).join(" ")} failed. Run it again.`);
 }
 
 /** @returns where the Worker answers, as wrangler says it. @throws Failure */
-async function upload(args: string[]): Promise<string[]> {
+async function upload(args: string[], env: Record<string, string>): Promise<string[]> {
   using folder = await makeTemporaryFolder("berth-deploy-");
   const report = join(folder.path, "wrangler.ndjson");
-  await step(["deploy", ...args], { WRANGLER_OUTPUT_FILE_PATH: report });
+  await step(["deploy", ...args], { ...env, WRANGLER_OUTPUT_FILE_PATH: report });
   const lines = (await readFile(report, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
   const entries = lines.map((line) => JSON.parse(line) as { type: string; targets?: string[] });
   return entries.findLast(({ type }) => type === "deploy")?.targets ?? [];
 }
 
 /** @throws Failure when that cannot be told */
-async function hasDatabase(): Promise<boolean> {
+async function hasDatabase(deployment: Deployment): Promise<boolean> {
   try {
-    await runWrangler(["d1", "migrations", "list", "DB", "--remote"]);
-    return true;
+    return (await deployment.database()) !== null;
   } catch (error) {
-    const { message } = error as Error;
-    if (message.includes("Couldn't find a D1 DB named")) return false;
-    throw new Failure(`wrangler cannot tell whether the database exists: ${message}`);
+    throw new Failure(`Nobody can tell whether the database exists: ${describe(error)}. Run it again.`);
   }
 }
 

@@ -53,6 +53,8 @@ export class Cloudflare {
   database: DatabaseSync | null = null;
   /** What the account lacks: then what needs it is refused as Cloudflare refuses it. */
   lacks: "login" | "r2" | "paid" | null = null;
+  /** What the login is for. */
+  accounts = ["account"];
   /** Whether the Worker answers on workers.dev; null before anybody has said so. */
   workersDev: boolean | null = null;
   readonly #server: ScriptedServer;
@@ -105,6 +107,11 @@ export class Cloudflare {
     };
   }
 
+  /** All that was asked so far, with who asked. */
+  get asked(): readonly Asked[] {
+    return this.#server.asked;
+  }
+
   /** Method and path below the account of what was asked so far, like "GET /workers/scripts/berth/settings". */
   get log(): string[] {
     return this.#server.asked.map(lineOf);
@@ -123,6 +130,7 @@ export class Cloudflare {
     [/^GET \/storage\/kv\/namespaces\/users\/values\/(.+)$/, ([key = ""]) => this.#value(key)],
     [/^DELETE \/storage\/kv\/namespaces\/users\/values\/(.+)$/, ([key = ""]) => this.#removeValue(key)],
     [/^GET \/storage\/kv\/namespaces\/users\/keys$/, () => this.listed.map((name) => ({ name }))],
+    [/^POST \/storage\/kv\/namespaces\/users\/bulk\/get$/, (_, body) => this.#values(body)],
     [/^PUT \/storage\/kv\/namespaces\/users\/bulk$/, (_, body) => this.#putValues(body)],
     [/^GET \/d1\/database\/(?:berth|1{8}-.*)$/, () => (this.database ? DATABASE_INFO : NO_DATABASE)],
     [/^GET \/d1\/database$/, () => (this.database ? [DATABASE_INFO] : [])],
@@ -143,7 +151,7 @@ export class Cloudflare {
     [/^GET \/client\/v4\/user\/tokens\/verify$/, () => ({ id: "token", status: "active" })],
     [
       /^GET \/client\/v4\/(?:accounts|memberships)$/,
-      () => [{ id: "account", name: "Example", account: { id: "account", name: "Example" } }],
+      () => this.accounts.map((id) => ({ id, name: "Example", account: { id, name: "Example" } })),
     ],
     [/^GET \/workers\/subdomain$/, () => ({ subdomain: "account" })],
     [/^GET \/workers\/workers\/berth$/, () => ({ subdomain: { enabled: this.workersDev ?? false } })],
@@ -157,6 +165,11 @@ export class Cloudflare {
 
   #value(key: string): unknown {
     return this.values.get(key) ?? NOT_FOUND;
+  }
+
+  #values(body: string): unknown {
+    const { keys } = JSON.parse(body) as { keys: string[] };
+    return { values: Object.fromEntries(keys.map((key) => [key, this.values.get(key) ?? null])) };
   }
 
   #create(what: "worker" | "bucket" | "namespace", result: unknown): unknown {

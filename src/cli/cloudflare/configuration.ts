@@ -1,0 +1,52 @@
+/** What wrangler.toml says of a deployment. Read by itself: to load wrangler for it takes seconds. */
+
+import { readFile } from "node:fs/promises";
+import { parse } from "smol-toml";
+import { badInput, describe } from "../failure.ts";
+import { assertCheckout, CONFIG } from "../wrangler.ts";
+
+interface Toml {
+  name?: string;
+  account_id?: string;
+  route?: string | { pattern: string };
+  routes?: (string | { pattern: string })[];
+  kv_namespaces?: { binding: string; id?: string }[];
+  d1_databases?: { binding: string; database_id?: string; database_name?: string }[];
+}
+
+export interface Configuration {
+  /** Of the Worker. */
+  name: string;
+  /** Null where the login says it. */
+  account: string | null;
+  /** Patterns of the routes, as they stand there. */
+  routes: string[];
+  /** The users' namespace; null where wrangler made it, and the Worker's settings say it. */
+  namespace: string | null;
+  /** `id`: null where wrangler made it under this name. */
+  database: { id: string | null; name: string };
+}
+
+/** @throws Failure */
+export async function readConfiguration(): Promise<Configuration> {
+  assertCheckout();
+  let toml: Toml;
+  try {
+    toml = parse(await readFile(CONFIG, "utf8")) as Toml;
+  } catch (error) {
+    throw badInput(`${CONFIG}: ${describe(error)}`);
+  }
+  const { name = "berth", account_id = null, route, routes = [] } = toml;
+  const users = toml.kv_namespaces?.find(({ binding }) => binding === "USERS");
+  const database = toml.d1_databases?.find(({ binding }) => binding === "DB");
+  return {
+    name,
+    account: account_id,
+    routes: [...(route === undefined ? [] : [route]), ...routes].map((each) =>
+      typeof each === "string" ? each : each.pattern,
+    ),
+    namespace: users?.id ?? null,
+    // The name that wrangler gives where there is none.
+    database: { id: database?.database_id ?? null, name: database?.database_name ?? `${name}-db` },
+  };
+}
