@@ -1,12 +1,13 @@
 /** `berth deploy`, with the real wrangler on a stand-in for Cloudflare's API: what happens in which order. */
 
+import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { compare } from "bcryptjs";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Cloudflare } from "./support/cloudflare.ts";
-import { runBerth } from "./support/program.ts";
+import { type Ending, ending, MAIN, runBerth } from "./support/program.ts";
 
 // wrangler takes seconds to start, and is started three times.
 vi.setConfig({ testTimeout: 180_000 });
@@ -22,10 +23,23 @@ afterEach(() => cloudflare.close());
 const home = mkdtempSync(join(tmpdir(), "berth-test-"));
 afterAll(() => rmSync(home, { recursive: true }));
 
+const surroundings = () => ({ ...cloudflare.env, NO_COLOR: "1", HOME: home, XDG_CONFIG_HOME: home });
+
+/** As a build does: nobody can answer, and what is printed is kept. */
 const deploy = (...args: string[]) =>
   runBerth(["deploy", ...args], {
-    env: { ...cloudflare.env, CI: "true", NO_COLOR: "1", HOME: home, XDG_CONFIG_HOME: home },
+    env: { ...surroundings(), CI: "true", BERTH_ADMIN_PASSWORD: "" },
   });
+
+/** As somebody does at a terminal, who is not asked anything. */
+async function deployAtTerminal(...args: string[]): Promise<Ending> {
+  const line = [process.execPath, MAIN, "deploy", ...args].join(" ");
+  const env: NodeJS.ProcessEnv = { ...process.env, ...surroundings(), BERTH_ADMIN_PASSWORD: "" };
+  delete env.CI;
+  const child = spawn("script", ["--quiet", "--return", "--command", line, "/dev/null"], { env });
+  const { code, stdout, stderr } = await ending(child);
+  return { code, stdout: stdout.replaceAll("\r\n", "\n"), stderr };
+}
 
 /** Where the Worker's code went up, among the statements that went to the database. */
 function order(): string[] {
@@ -43,13 +57,13 @@ function applied(): unknown[] {
 
 describe("a deployment", () => {
   test("to an account without a registry creates everything, and then the tables", async () => {
-    const { code, stdout, stderr } = await deploy();
-    expect(code, stderr).toBe(0);
+    const { code, stdout } = await deployAtTerminal();
+    expect(code, stdout).toBe(0);
     expect(order()).toEqual(["upload", "query"]);
     expect(applied()).toEqual(MIGRATIONS);
     expect(cloudflare).toMatchObject({ worker: true, bucket: true, namespace: true, workersDev: true });
     // And one can log in.
-    expect(stderr).toContain("No domain is set");
+    expect(stdout).toContain("No domain is set");
     const [, password = "", host] = /docker login -u admin -p (\S+) (\S+)\n/.exec(stdout) ?? [];
     expect(host).toBe("berth.account.workers.dev");
     expect(await compare(password, cloudflare.values.get("admin") ?? "")).toBe(true);
@@ -68,15 +82,27 @@ describe("a deployment", () => {
     expect([...cloudflare.values]).toEqual([["admin", "an entry"]]);
   });
 
-  test("over an older one brings the migrations first, and closes workers.dev once there is a domain", async () => {
+  test("by a build, over an older one, migrates first, closes workers.dev, and tells no password", async () => {
     cloudflare.deployed();
     const { code, stdout, stderr } = await deploy("--domain", "registry.example.com");
     expect(code, stderr).toBe(0);
-    expect(stdout).toMatch(/docker login -u admin -p \S+ registry\.example\.com\n/);
-    // The last query is the first administrator's event.
-    expect(order()).toEqual(["query", "upload", "query"]);
+    expect(order()).toEqual(["query", "upload"]);
+    expect(stdout).toContain("Nobody can log in yet");
+    expect(stdout).toContain("\n  npm run user -- add admin --admin --remote\n");
+    expect([...cloudflare.values]).toEqual([]);
     expect(applied()).toEqual(MIGRATIONS);
     expect(cloudflare.workersDev).toBe(false);
+  });
+
+  test("takes the first administrator's password from the environment, and does not print it", async () => {
+    cloudflare.deployed();
+    const { code, stdout, stderr } = await runBerth(["deploy", "--domain", "registry.example.com"], {
+      env: { ...surroundings(), CI: "true", BERTH_ADMIN_PASSWORD: "from the build" },
+    });
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^ {2}docker login -u admin registry\.example\.com$/m);
+    expect(stdout + stderr).not.toContain("from the build");
+    expect(await compare("from the build", cloudflare.values.get("admin") ?? "")).toBe(true);
   });
 
   test("leaves the old Worker alone when a migration fails", async () => {

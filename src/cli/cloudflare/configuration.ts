@@ -1,6 +1,7 @@
 /** What wrangler.toml says of a deployment. Read by itself: to load wrangler for it takes seconds. */
 
 import { readFile } from "node:fs/promises";
+import process from "node:process";
 import { parse } from "smol-toml";
 import { badInput, describe } from "../failure.ts";
 import { assertCheckout, CONFIG } from "../wrangler.ts";
@@ -36,7 +37,9 @@ export async function readConfiguration(): Promise<Configuration> {
   } catch (error) {
     throw badInput(`${CONFIG}: ${describe(error)}`);
   }
-  const { name = "berth", account_id = null, route, routes = [] } = toml;
+  const { account_id = null, route, routes = [] } = toml;
+  // Workers Builds deploys under the name that the Worker has there, whatever the file says.
+  const name = process.env.WRANGLER_CI_OVERRIDE_NAME || (toml.name ?? "berth");
   const users = toml.kv_namespaces?.find(({ binding }) => binding === "USERS");
   const database = toml.d1_databases?.find(({ binding }) => binding === "DB");
   return {
@@ -47,6 +50,6 @@ export async function readConfiguration(): Promise<Configuration> {
     ),
     namespace: users?.id ?? null,
     // The name that wrangler gives where there is none.
-    database: { id: database?.database_id ?? null, name: database?.database_name ?? `${name}-db` },
+    database: { id: database?.database_id ?? null, name: database?.database_name ?? `${toml.name}-db` },
   };
 }

@@ -10,13 +10,16 @@ import type { Deployment } from "../cloudflare/deployment.ts";
 import { describe, Failure } from "../failure.ts";
 import { makeTemporaryFolder } from "../temporary-folder.ts";
 import { assertCheckout, showWrangler } from "../wrangler.ts";
-import { ensureAdministrator } from "./first-administrator.ts";
+import { type Administrator, ensureAdministrator } from "./first-administrator.ts";
 import { adviceOn, checkAccount, domainsOf } from "./preflight.ts";
 
 const HELP = `
 Creates what the account lacks (bucket, database, namespace), applies the
 migrations before new code serves, makes the first administrator where there is
 no user, and prints the docker login line. Can be repeated at any time.
+
+Its password is BERTH_ADMIN_PASSWORD where that is set. Where it is not, one is
+made and shown, but only on a terminal: what a build prints is kept.
 
 Whatever follows -- goes to wrangler deploy.
 
@@ -51,9 +54,11 @@ async function deploy(args: string[]): Promise<void> {
   // New code must not meet the old schema; but wrangler creates the database with the first deploy.
   const first = !(await hasDatabase(deployment));
   const env = { CLOUDFLARE_ACCOUNT_ID: deployment.account };
-  if (!first) await step(MIGRATIONS, env);
+  // On a terminal wrangler would ask whether to migrate: who deploys has said so.
+  const unasked = { ...env, CI: "true" };
+  if (!first) await step(MIGRATIONS, unasked);
   const targets = await upload(args, env);
-  if (first) await step(MIGRATIONS, env);
+  if (first) await step(MIGRATIONS, unasked);
   deployment.lookAgain();
   greet(domains[0] ?? hostOf(targets), await ensureAdministrator());
 }
@@ -90,13 +95,25 @@ function hostOf(targets: string[]): string {
   return address === undefined ? "registry.example.com" : new URL(address).host;
 }
 
-function greet(host: string, first: { user: string; password: string } | null): void {
-  const login =
-    first === null
-      ? `  docker login ${host}          more users: npm run user -- add NAME --remote`
-      : `  docker login -u ${first.user} -p ${first.password} ${host}`;
-  const shown = first === null ? "" : " This password is shown only once.";
+function greet(host: string, administrator: Administrator): void {
+  const shown = administrator.kind === "made" && administrator.password !== null;
   console.log(
-    `\nBerth serves on ${host}; a new domain's certificate takes a few minutes.${shown}\n\n${login}\n`,
+    `\nBerth serves on ${host}; a new domain's certificate takes a few minutes.` +
+      `${shown ? " This password is shown only once." : ""}\n\n${loginLine(host, administrator)}\n`,
   );
+}
+
+function loginLine(host: string, administrator: Administrator): string {
+  if (administrator.kind === "there")
+    return `  docker login ${host}          more users: npm run user -- add NAME --remote`;
+  if (administrator.kind === "made") {
+    const { user, password } = administrator;
+    return `  docker login -u ${user}${password === null ? "" : ` -p ${password}`} ${host}`;
+  }
+  return `Nobody can log in yet: this output may be kept as a log, so it has no password. Make the first administrator
+where you are logged in to Cloudflare, in a checkout:
+
+  npm run user -- add admin --admin --remote
+
+or set BERTH_ADMIN_PASSWORD for this build, as a secret, and deploy again.`;
 }

@@ -18,7 +18,7 @@ export interface Surroundings {
   env?: Record<string, string>;
 }
 
-const MAIN = resolve(import.meta.dirname, "../../../src/cli/main.ts");
+export const MAIN = resolve(import.meta.dirname, "../../../src/cli/main.ts");
 
 /** @param args like ["gc", "--dry-run"] */
 export function startBerth(args: string[], { env }: Surroundings = {}): ChildProcess {
