@@ -1,17 +1,11 @@
 /** The commands in the pages: each one there is, with these options and arguments. */
 
-import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { beforeAll, describe, expect, test } from "vitest";
 import { COMMANDS, loadAll } from "../../src/cli/commands.ts";
+import { linesOf, PAGES, readPage as read } from "../support/pages.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
-const read = (path: string) => readFileSync(resolve(ROOT, path), "utf8");
-const PAGES = [
-  ...readdirSync(ROOT),
-  ...readdirSync(resolve(ROOT, "docs")).map((name) => `docs/${name}`),
-].filter((path) => path.endsWith(".md"));
 const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
 
 /** Our own: whatever npx starts, and npm runs. */
@@ -41,9 +35,7 @@ function parse(page: string, text: string): Shown | null {
 
 /** What stands in blocks of shell, a command each. */
 function commandsIn(page: string): string[] {
-  return [...read(page).matchAll(/^```sh\n([\s\S]*?)^```/gm)]
-    .flatMap(([, block = ""]) => block.replaceAll("\\\n", " ").split("\n"))
-    .map((line) => line.replace(/\s+#.*$|^#.*$/, ""))
+  return linesOf(page)
     .flatMap((line) => line.split(/\s*(?:&&|\|\||\||;)\s*/))
     .map((text) =>
       text

@@ -9,6 +9,9 @@ const MIGRATIONS = resolve(import.meta.dirname, "../../../migrations");
 const ACCOUNT = "/client/v4/accounts/account";
 const DATABASE = "11111111-1111-4111-8111-111111111111";
 
+/** A point of the database's past. */
+const BOOKMARK = "00000000-00000000-00000000-00000000000000000000000000000000";
+
 class ApiError {
   readonly status: number;
   readonly code: number;
@@ -44,6 +47,8 @@ export class Cloudflare {
   /** The users' namespace: what can be read, and of that, what the list tells already. */
   readonly values = new Map<string, string>();
   listed: string[] = [];
+  /** The Worker's. */
+  readonly secrets = new Map<string, string>();
   /** What fails, whatever it asks: paths. */
   readonly refused: RegExp[] = [];
   /** What has been created. */
@@ -136,6 +141,14 @@ export class Cloudflare {
     [/^GET \/d1\/database$/, () => (this.database ? [DATABASE_INFO] : [])],
     [/^POST \/d1\/database$/, () => this.#createDatabase()],
     [/^POST \/d1\/database\/1{8}-.*\/query$/, (_, body) => this.#query(body)],
+    [/^POST \/d1\/database\/1{8}-.*\/export$/, () => this.#export()],
+    [/^GET \/d1\/database\/1{8}-.*\/time_travel\/bookmark$/, () => ({ bookmark: BOOKMARK })],
+    [
+      /^POST \/d1\/database\/1{8}-.*\/time_travel\/restore$/,
+      () => ({ bookmark: BOOKMARK, previous_bookmark: BOOKMARK, message: "restored" }),
+    ],
+    [/^PUT \/workers\/scripts\/berth\/secrets$/, (_, body) => this.#putSecret(body)],
+    [/^GET \/dump\.sql$/, () => "CREATE TABLE dumped (id);"],
     [/^GET \/workers\/services\/berth$/, () => (this.worker ? SERVICE : NO_WORKER)],
     [/^GET \/workers\/scripts\/berth\/settings$/, () => (this.worker ? { bindings: BINDINGS } : NOT_FOUND)],
     [/^GET \/r2\/buckets\/berth$/, () => (this.bucket ? { name: "berth" } : NO_BUCKET)],
@@ -194,6 +207,17 @@ export class Cloudflare {
       return new ApiError(400, 7500, `${(error as Error).message}: SQLITE_ERROR`);
     }
     return [{ success: true, results: [], meta }];
+  }
+
+  #export(): unknown {
+    const result = { filename: "dump.sql", signed_url: `${this.#server.origin}/dump.sql` };
+    return { success: true, type: "export", status: "complete", messages: [], at_bookmark: BOOKMARK, result };
+  }
+
+  #putSecret(body: string): unknown {
+    const { name, text } = JSON.parse(body);
+    this.secrets.set(name, text);
+    return { name, type: "secret_text" };
   }
 
   #setSubdomain(body: string): unknown {

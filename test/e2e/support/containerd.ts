@@ -8,11 +8,11 @@ import { Service } from "./service.ts";
 
 export class Containerd {
   readonly service: Service;
-  readonly #socket: string;
+  readonly socket: string;
 
   constructor(workspace: string) {
     const directory = mkdtempSync(join(workspace, "containerd-"));
-    this.#socket = join(directory, "sock");
+    this.socket = join(directory, "sock");
     const config = join(directory, "config.toml");
     writeFileSync(
       config,
@@ -21,7 +21,7 @@ root = "${directory}/root"
 state = "${directory}/state"
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
-address = "${this.#socket}"
+address = "${this.socket}"
 [ttrpc]
 address = "${directory}/ttrpc"
 `,
@@ -35,7 +35,7 @@ address = "${directory}/ttrpc"
 
   /** @param namespace what one holds is unknown in the others */
   ctr(namespace: string, ...args: string[]): Promise<string> {
-    return run("ctr", ["--address", this.#socket, "--namespace", namespace, ...args]);
+    return run("ctr", ["--address", this.socket, "--namespace", namespace, ...args]);
   }
 
   async pull(namespace: string, image: string): Promise<void> {

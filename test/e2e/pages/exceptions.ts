@@ -1,0 +1,32 @@
+/** The lines of the pages that are not run by pages.test.ts, each with its reason. Whatever is in no list is run. */
+
+const IN_CI = "it is what runs this test";
+
+export const EXCEPTIONS: Readonly<Record<string, string>> = {
+  "npm ci && npm start": "npm ci was run before this test, and npm start runs beside it",
+  "npm ci && npm test": IN_CI,
+  "npm ci": IN_CI,
+  "npm test": IN_CI,
+  "npm run test:cli": IN_CI,
+  "npm run check": IN_CI,
+  "BERTH_STATE=/srv/berth npm start": "it is how the registry beside this test was started",
+  "docker pull busybox": "Docker Hub is on the internet: an image of that name is there",
+  "npx wrangler login && npm run deploy": "the login is in a browser; test/cli/deploy.test.ts deploys",
+  'kubectl create secret docker-registry berth --docker-server=registry.example.com --docker-username=alice --docker-password="$TOKEN"':
+    "no Kubernetes is here",
+  'kubectl patch serviceaccount default --patch \'{"imagePullSecrets": [{"name": "berth"}]}\'':
+    "no Kubernetes is here",
+  "docker compose build": "Debian 12 has no Compose for docker's command; its file is parsed",
+  "docker compose push": "likewise",
+  "docker compose pull": "likewise",
+  "docker buildx build --output type=oci,dest=app.tar .":
+    "Debian 12 has no buildx; skopeo makes that file here",
+  "regctl registry set registry.example.com --blob-max 50000000 --blob-chunk 33554432":
+    "Debian has no regctl",
+  "rclone sync r2:berth ./objects": "it asks R2 itself",
+  "az storage container generate-sas --account-name <account> --name berth --permissions racwdl --expiry 2027-12-31 --https-only --output tsv | npx wrangler secret put STORE_SAS":
+    "it asks Azure itself",
+};
+
+/** Lines that do not end by themselves: what shows that they are there, below the relay's address. */
+export const IN_THE_BACKGROUND: readonly string[] = ["npx berth relay https://registry.example.com"];
