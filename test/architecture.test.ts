@@ -93,7 +93,9 @@ describe("imports", () => {
 describe("files", () => {
   test("stay small enough to hold in the head", () => {
     const long = Object.entries(sources)
-      .filter(([path, text]) => !path.endsWith(".d.ts") && text.split("\n").length > 250)
+      // A language is one file, so that another can be put beside it.
+      .filter(([path]) => !path.endsWith(".d.ts") && !path.startsWith("../src/web/texts/"))
+      .filter(([, text]) => text.split("\n").length > 250)
       .map(([path]) => path);
     expect(long).toEqual([]);
   });

@@ -9,7 +9,7 @@ import { formatSize } from "./size.ts";
 
 const HELP = `
 The repositories, the largest first, with what each holds: bytes, blobs,
-manifests, and whose push made it. A blob that several repositories share counts
+manifests, whose push made it, and when it was last pulled. A blob that several repositories share counts
 in each, though the registry keeps it once. For administrators.
 
 Examples:
@@ -28,6 +28,8 @@ interface Usage {
   bytes: number;
   blobs: number;
   manifests: number;
+  /** The last pull, to the day: milliseconds since the epoch, null for none that was noted. Older registries do not say. */
+  pulledAt?: number | null;
 }
 
 interface Page {
@@ -84,9 +86,10 @@ function added(one: Usage, other: Usage): Usage {
 }
 
 /** For people. */
-function describe({ repository, owner, bytes, blobs, manifests }: Usage): string {
+function describe({ repository, owner, bytes, blobs, manifests, pulledAt }: Usage): string {
   const whose = owner === null ? "" : `  of ${owner}`;
-  return `${formatSize(bytes).padStart(9)}  ${repository}${whose}  ${countOf(blobs, "blob")}, ${countOf(manifests, "manifest")}`;
+  const pulled = pulledAt == null ? "" : `, last pulled ${new Date(pulledAt).toISOString().slice(0, 10)}`;
+  return `${formatSize(bytes).padStart(9)}  ${repository}${whose}  ${countOf(blobs, "blob")}, ${countOf(manifests, "manifest")}${pulled}`;
 }
 
 function countOf(count: number, noun: string): string {

@@ -1,6 +1,7 @@
 /** Manifests: push, pull and delete. */
 
 import { Hono } from "hono";
+import { log } from "../log.ts";
 import { algorithmOf, type Digest, digestOf } from "../oci/digest.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { MAX_MANIFEST_SIZE, parseManifest } from "../oci/manifest.ts";
@@ -11,15 +12,18 @@ import {
   parseNewTag,
   parseReference,
   type Reference,
+  type RepositoryName,
 } from "../oci/reference.ts";
+import type { Database } from "../storage/database.ts";
 import { deleteManifest, deleteTag } from "../storage/manifest-deletion.ts";
 import { putManifest } from "../storage/manifest-push.ts";
 import { getManifest, headManifest, type ManifestInfo } from "../storage/manifests.ts";
 import type { ImmutableTag } from "../storage/policies.ts";
+import { isPullNews, notePull } from "../storage/pulls.ts";
 import { storesOf } from "../storage/stores.ts";
 import { authorize, requireDeletion } from "./authorize.ts";
 import { etagOf, isNotModified } from "./conditional.ts";
-import { actorOf, type RegistryEnv } from "./context.ts";
+import { actorOf, type Context, type RegistryEnv } from "./context.ts";
 import { limitedBody } from "./limited-body.ts";
 import { overQuota } from "./quota-refusal.ts";
 import { relianceOf } from "./reliance.ts";
@@ -33,19 +37,38 @@ export const manifests = new Hono<RegistryEnv>();
 manifests.get("/v2/:name{.+}/manifests/:reference", async (c) => {
   const name = authorize(c, "pull");
   const reference = parseReference(c.req.param("reference"));
+  const { databaseLimit, readReplicas } = c.get("settings");
+  const stores = storesOf(c.env, name, databaseLimit);
 
   // Neither reads the bytes.
   if (c.req.method === "HEAD" || c.req.header("If-None-Match") !== undefined) {
-    const info = await headManifest(storesOf(c.env, name).db, name, reference, relianceOf(c, name));
+    const info = await headManifest(stores.db, name, reference, relianceOf(c, name));
     if (info === null) throw unknown(reference);
-    if (isNotModified(c, info.digest)) return c.body(null, 304, { ETag: etagOf(info.digest) });
+    const same = isNotModified(c, info.digest);
+    // Who has it already, and asks for it, has a use for it.
+    if (same && c.req.method === "GET") noteUse(c, stores.db, name, info);
+    if (same) return c.body(null, 304, { ETag: etagOf(info.digest) });
     if (c.req.method === "HEAD") return c.body(null, 200, headersOf(info));
   }
 
-  const manifest = await getManifest(storesOf(c.env, name), name, reference, c.get("settings").readReplicas);
+  const manifest = await getManifest(stores, name, reference, readReplicas);
   if (manifest === null) throw unknown(reference);
+  noteUse(c, stores.db, name, manifest);
   return c.body(manifest.content, 200, headersOf(manifest));
 });
+
+/** Behind the answer, and seldom. No pull fails of it, and nothing is written where nothing should be. */
+function noteUse(
+  c: Context,
+  db: Database,
+  name: RepositoryName,
+  { digest, pulledAt }: Pick<ManifestInfo, "digest" | "pulledAt">,
+): void {
+  const now = Date.now();
+  if (!isPullNews(pulledAt, now) || c.get("settings").readOnly !== null || db.isFull) return;
+  const noted = notePull(db, name, digest, now);
+  c.executionCtx.waitUntil(noted.catch((error) => log("pull-not-noted", { name, digest, error }, "warn")));
+}
 
 function headersOf({ digest, mediaType, size }: ManifestInfo): Record<string, string> {
   return {

@@ -14,12 +14,19 @@ export interface ManifestInfo {
   mediaType: string;
   /** Bytes. */
   size: number;
+  /** When it was last pulled, to the day: see pulls.ts. Milliseconds since the epoch; null where that is not known. */
+  pulledAt: number | null;
 }
 
 interface InfoRow {
   digest: Digest;
   media_type: string;
   size: number;
+  pulled_at: number | null;
+}
+
+function infoOf({ digest, media_type: mediaType, size, pulled_at: pulledAt }: InfoRow): ManifestInfo {
+  return { digest, mediaType, size, pulledAt };
 }
 
 interface ContentRow extends InfoRow {
@@ -43,7 +50,7 @@ export async function headManifest(
 ): Promise<ManifestInfo | null> {
   const row = await findHead(db, repository, reference);
   if (row === null) return null;
-  const info = { digest: row.digest, mediaType: row.media_type, size: row.size };
+  const info = infoOf(row);
   if (!needsRefresh(row.used_at, reliance)) return info;
   // It may have been collected since it was read.
   const refreshed = await db
@@ -59,12 +66,12 @@ export async function headManifest(
 function findHead(db: Database, repository: RepositoryName, reference: Reference): Promise<HeadRow | null> {
   const statement = isDigestReference(reference)
     ? db.prepare(
-        `SELECT digest, media_type, size, used_at FROM manifests
+        `SELECT digest, media_type, size, pulled_at, used_at FROM manifests
          WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2
            AND missing_at IS NULL`,
       )
     : db.prepare(
-        `SELECT digest, media_type, size, used_at FROM tags JOIN manifests ON manifests.id = manifest_id
+        `SELECT digest, media_type, size, pulled_at, used_at FROM tags JOIN manifests ON manifests.id = manifest_id
          WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND tags.name = ?2
            AND missing_at IS NULL`,
       );
@@ -88,7 +95,7 @@ export async function getManifest(
     // What is missing, or has gone, is for the primary to say.
     near = null;
     if (row === null) return null;
-    const info = { digest: row.digest, mediaType: row.media_type, size: row.size };
+    const info = infoOf(row);
     if (row.object_key === null) return { ...info, content: row.content ?? "" };
     // A second look at the same key: no deletion came between, the object is gone from under its row.
     if (row.object_key === missing) {
@@ -122,12 +129,12 @@ async function findManifest(
 ): Promise<ContentRow | null> {
   const statement = isDigestReference(reference)
     ? db.prepare(
-        `SELECT digest, media_type, size, content, object_key FROM manifests
+        `SELECT digest, media_type, size, pulled_at, content, object_key FROM manifests
          WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2
            AND missing_at IS NULL`,
       )
     : db.prepare(
-        `SELECT digest, media_type, size, content, object_key FROM tags JOIN manifests ON manifests.id = manifest_id
+        `SELECT digest, media_type, size, pulled_at, content, object_key FROM tags JOIN manifests ON manifests.id = manifest_id
          WHERE tags.repository_id = (SELECT id FROM repositories WHERE name = ?1) AND tags.name = ?2
            AND missing_at IS NULL`,
       );

@@ -12,6 +12,8 @@ export interface Usage {
   bytes: number;
   blobs: number;
   manifests: number;
+  /** When something was last pulled from it, to the day: see pulls.ts. Milliseconds since the epoch; null for no pull that was noted. */
+  pulledAt: number | null;
 }
 
 /** Behind which link and which manifest a page begins, each by its repository's id: a blob's id, a manifest's digest. */
@@ -22,6 +24,7 @@ interface HeldRow<K> {
   id: number;
   repository: RepositoryName;
   owner: string | null;
+  pulledAt: number | null;
   bytes: number;
   count: number;
   /** The last of them. */
@@ -44,8 +47,9 @@ export async function listUsage(
     readManifests(db, manifestOf, manifest, limit),
   ])) as [HeldRow<number>[], HeldRow<string>[]];
   const found = new Map<number, Usage>();
-  const usageOf = ({ id, repository, owner }: HeldRow<unknown>): Usage => {
-    const usage = found.get(id) ?? { repository, owner, bytes: 0, blobs: 0, manifests: 0 };
+  const usageOf = ({ id, repository, owner, pulledAt }: HeldRow<unknown>): Usage => {
+    const nothing = { bytes: 0, blobs: 0, manifests: 0 };
+    const usage = found.get(id) ?? { repository, owner, ...nothing, pulledAt };
     found.set(id, usage);
     return usage;
   };
@@ -77,7 +81,7 @@ function isFull(rows: HeldRow<unknown>[], limit: number): boolean {
 function readLinks(db: Database, id: number, blob: number, limit: number): Statement {
   return db
     .prepare(
-      `SELECT repositories.id, repositories.name AS repository, owner, sum(listed.size) AS bytes, count(*) AS count,
+      `SELECT repositories.id, repositories.name AS repository, owner, pulled_at AS pulledAt, sum(listed.size) AS bytes, count(*) AS count,
               max(listed.blob_id) AS last
        FROM (SELECT link.repository_id, link.blob_id, blobs.size
              FROM repository_blobs AS link JOIN blobs ON blobs.id = link.blob_id
@@ -92,7 +96,7 @@ function readLinks(db: Database, id: number, blob: number, limit: number): State
 function readManifests(db: Database, id: number, digest: string, limit: number): Statement {
   return db
     .prepare(
-      `SELECT repositories.id, repositories.name AS repository, owner, sum(listed.size) AS bytes, count(*) AS count,
+      `SELECT repositories.id, repositories.name AS repository, owner, pulled_at AS pulledAt, sum(listed.size) AS bytes, count(*) AS count,
               max(listed.digest) AS last
        FROM (SELECT repository_id, digest, size FROM manifests
              WHERE (repository_id, digest) > (?1, ?2) ORDER BY repository_id, digest LIMIT ?3) AS listed

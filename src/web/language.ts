@@ -59,6 +59,13 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["minute", 60_000],
 ];
 
+/** Like "yesterday", for what is known to the day. @param at milliseconds since the epoch */
+export function formatDays(at: number, now: number, language: Language): string {
+  const days = Math.round((at - now) / 86_400_000);
+  const today = new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(0, "day");
+  return Math.abs(days) < 1 ? today : formatAge(now + days * 86_400_000, now, language);
+}
+
 /** Like "3 days ago". @param at milliseconds since the epoch */
 export function formatAge(at: number, now: number, language: Language): string {
   const [unit, length] = STEPS.find(([, step]) => Math.abs(now - at) >= step) ?? ["second", 1000];

@@ -2,14 +2,14 @@
 
 import type { TagKey } from "../storage/browse/tags.ts";
 
-export const ORDERS = ["time", "name", "version", "size"] as const;
+export const ORDERS = ["time", "name", "version", "size", "pull"] as const;
 export type Order = (typeof ORDERS)[number];
 
 export function parseOrder(text: string | undefined): Order {
   return ORDERS.find((order) => order === text) ?? "time";
 }
 
-/** @param weights for "size". Bytes. */
+/** @param weights for "size", bytes; for "pull", when each was pulled */
 export function sortTags<T extends TagKey>(
   tags: T[],
   order: Order,
@@ -20,6 +20,7 @@ export function sortTags<T extends TagKey>(
 
 function compare(one: TagKey, other: TagKey, order: Order, weights: ReadonlyMap<string, number>): number {
   if (order === "time") return other.updatedAt - one.updatedAt;
+  if (order === "pull") return (weights.get(one.name) ?? 0) - (weights.get(other.name) ?? 0);
   if (order === "size") return (weights.get(other.name) ?? 0) - (weights.get(one.name) ?? 0);
   return order === "version" ? compareVersions(other.name, one.name) : 0;
 }

@@ -114,7 +114,10 @@ test("a pull", async () => {
     operations(async () => (await request("GET", path, init)).arrayBuffer());
   expectStep("challenge", await get("/v2/", { headers: { Authorization: "" } }));
   expectStep("headManifest", await operations(() => request("HEAD", "/v2/a/manifests/latest")));
-  expectStep("pullManifest", await get(`/v2/a/manifests/${digest}`));
+  const first = await get(`/v2/a/manifests/${digest}`);
+  const second = await get(`/v2/a/manifests/${digest}`);
+  expectStep("pullManifest", second);
+  expectStep("notePull", without(first, 1, second));
   expectStep("pullBlob", await get(`/v2/a/blobs/${sha256("layer")}`));
 });
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { imageOf, indexOf, manifestDescriptor, pushImage } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
 import { setPolicy } from "../support/policies.ts";
+import { pullEverything } from "../support/pulls.ts";
 import {
   close,
   noise,
@@ -22,6 +23,7 @@ const PART = 8 * MIB;
 describe("reading", () => {
   test("manifest GET and HEAD, by tag and by digest: 1 query, no R2", async () => {
     const digest = await pushImage("a", "latest", "config", ["layer"]);
+    await pullEverything();
     for (const reference of ["latest", digest]) {
       for (const method of ["GET", "HEAD"]) {
         const costs = await measure(() => request(method, `/v2/a/manifests/${reference}`));
@@ -33,6 +35,7 @@ describe("reading", () => {
 
   test("manifest above 1 MB: 1 query, 1 R2 call", async () => {
     await pushImage("a", "latest", "config", [], { padding: "x".repeat(1_100_000) });
+    await pullEverything();
     const costs = await measure(() => request("GET", "/v2/a/manifests/latest"));
     expect(costs).toMatchObject({ queries: 1, r2: { get: 1 } });
   });

@@ -176,8 +176,8 @@ describe("usage", () => {
     const bytes = JSON.stringify(imageOf("config", ["layer"])).length + "configlayer".length;
     expect(await page()).toEqual({
       repositories: [
-        { repository: "a", owner: null, bytes, blobs: 2, manifests: 1 },
-        { repository: "b", owner: "alice", bytes: 5, blobs: 1, manifests: 0 },
+        { repository: "a", owner: null, bytes, blobs: 2, manifests: 1, pulledAt: null },
+        { repository: "b", owner: "alice", bytes: 5, blobs: 1, manifests: 0, pulledAt: null },
       ],
       next: null,
     });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { breakAlways, healAll, recordCalls } from "../support/faults.ts";
 import { pushImage } from "../support/images.ts";
 import { setLag } from "../support/instrument.ts";
+import { pullEverything } from "../support/pulls.ts";
 import { request, textOf } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
 
@@ -29,11 +30,13 @@ async function get(reference: string, method = "GET"): Promise<number> {
 
 test("a manifest by its digest is the replica's to give", async () => {
   const digest = await pushImage("a", "latest", "config", []);
+  await pullEverything();
   expect(await askedWhile(async () => expect(await get(digest)).toBe(200))).toEqual(["REPLICA.query"]);
 });
 
 test("a tag is asked of the primary, and so is what a push relies on", async () => {
   const digest = await pushImage("a", "latest", "config", []);
+  await pullEverything();
   expect(await askedWhile(() => get("latest"))).toEqual(["DB.query"]);
   expect(await askedWhile(() => get(digest, "HEAD"))).toEqual(["DB.query"]);
   expect(await askedWhile(() => get("latest", "HEAD"))).toEqual(["DB.query"]);
@@ -42,6 +45,7 @@ test("a tag is asked of the primary, and so is what a push relies on", async () 
 test("what the replica has not heard of the primary is asked for", async () => {
   setLag(true);
   const digest = await pushImage("a", "latest", "config", []);
+  await pullEverything();
   expect(
     await askedWhile(async () => {
       expect(await get(digest)).toBe(200);
@@ -52,6 +56,7 @@ test("what the replica has not heard of the primary is asked for", async () => {
 
 test("that an object is gone is not noted before the primary has named it too", async () => {
   const digest = await pushImage("a", "latest", "config", []);
+  await pullEverything();
   await env.DB.prepare("UPDATE manifests SET content = NULL, object_key = 'manifests/gone'").run();
   const calls = recordCalls();
   expect(await get(digest)).toBe(404);
@@ -63,6 +68,7 @@ test("that an object is gone is not noted before the primary has named it too", 
 
 test("a replica that fails is done without", async () => {
   const digest = await pushImage("a", "latest", "config", []);
+  await pullEverything();
   breakAlways("REPLICA.query", "before");
   expect(await get(digest)).toBe(200);
 });
@@ -70,5 +76,6 @@ test("a replica that fails is done without", async () => {
 test("without the setting no replica is asked", async () => {
   setVariables({ READ_REPLICAS: "false" });
   const digest = await pushImage("a", "latest", "config", []);
+  await pullEverything();
   expect(await askedWhile(() => get(digest))).toEqual(["DB.query"]);
 });

@@ -3,6 +3,7 @@
  * registry must not answer it writes down.
  */
 
+import { finishBackground } from "../support/background.ts";
 import { mend } from "../support/faults.ts";
 import { request } from "../support/registry.ts";
 
@@ -39,6 +40,8 @@ export class PatientClient {
       const response = await request(method, path, init?.() ?? {});
       const body = await response.arrayBuffer();
       const answer = new Response(body.byteLength === 0 ? null : body, response);
+      // What is done behind the answer comes before the next request, always in this order.
+      await finishBackground();
       // What failed until here is over: a client comes back later.
       mend();
       if (response.status !== 503) {

@@ -6,6 +6,7 @@ import { age } from "../gc/support.ts";
 import { setDaysAhead } from "../support/clock.ts";
 import { breakAll, healAll, interleave } from "../support/faults.ts";
 import { digestOfManifest, imageOf, indexOf, manifestDescriptor, pushImage } from "../support/images.ts";
+import { forgetPulls } from "../support/pulls.ts";
 import {
   bytesOf,
   close,
@@ -297,8 +298,9 @@ const reading: Scenario[] = [
     },
     async play(client, id, digest) {
       const name = `pull${id}`;
-      // A HEAD refreshes what is old.
+      // A HEAD refreshes what is old, and a pull is noted once a day.
       await age(0.5);
+      await forgetPulls();
       const image = imageOf(`config ${id}`, [`layer ${id}`]);
       const text = JSON.stringify(image);
       const blob = `/v2/${name}/blobs/${sha256(`layer ${id}`)}`;

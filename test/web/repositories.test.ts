@@ -2,10 +2,11 @@
 
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
+import { finishBackground } from "../support/background.ts";
 import { Browser, linksOf, type Page, textOfPage } from "../support/browser.ts";
 import { pushImage } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
-import { request } from "../support/registry.ts";
+import { request, textOf } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
 import { addUser } from "../support/users.ts";
 
@@ -135,14 +136,16 @@ describe("pages", () => {
 });
 
 describe("of a repository", () => {
-  test("it shows tags, size, what is shared, and who pushed last", async () => {
+  test("it shows tags, size, what is shared, who pushed last, and when it was pulled", async () => {
     await addUser("alice", { access: [{ repositories: ["**"], actions: ["pull", "push"] }] });
     await pushImage("app", "v1", "config", ["x".repeat(5000)]);
     await pushImage("app", "v2", "config", ["x".repeat(5000)]);
     await pushImage("other", "v1", "config", ["x".repeat(5000), "y".repeat(3000)]);
+    await textOf(await request("GET", "/v2/app/manifests/v2"));
+    await finishBackground();
     const text = textOfPage(await (await Browser.signedIn("admin")).get("/"));
-    expect(text).toMatch(/app 2 5 kB .*5 kB now by admin/);
-    expect(text).toMatch(/other 1 8 kB .*5 kB now by admin/);
+    expect(text).toMatch(/app 2 5 kB .*5 kB (?:now|\d+ seconds? ago) by admin today/);
+    expect(text).toMatch(/other 1 8 kB .*5 kB (?:now|\d+ seconds? ago) by admin none noted/);
   });
 
   test("what is many is said to be more, and costs no more", async () => {

@@ -4,10 +4,11 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import type { Tag } from "../../src/oci/reference.ts";
 import { compareVersions, sortTags } from "../../src/web/tag-order.ts";
+import { finishBackground } from "../support/background.ts";
 import { Browser, linksOf, type Page, textOfPage } from "../support/browser.ts";
 import { imageOf, indexOf, manifestDescriptor, pushImage } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
-import { pushBlob, putManifest, request, sha256 } from "../support/registry.ts";
+import { pushBlob, putManifest, request, sha256, textOf } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
 import { addUser, basic } from "../support/users.ts";
 
@@ -34,6 +35,12 @@ describe("tags", () => {
     expect(await ordered("name")).toEqual(["latest", "v1.10.0", "v1.9.0"]);
     expect(await ordered("version")).toEqual(["v1.10.0", "v1.9.0", "latest"]);
     expect(await ordered("size")).toEqual(["v1.9.0", "latest", "v1.10.0"]);
+    for (const tag of ["v1.10.0", "latest"]) await textOf(await request("GET", `/v2/app/manifests/${tag}`));
+    await finishBackground();
+    await env.DB.prepare(
+      "UPDATE manifests SET pulled_at = 1000 WHERE id = (SELECT manifest_id FROM tags WHERE name = 'latest')",
+    ).run();
+    expect(await ordered("pull")).toEqual(["v1.9.0", "latest", "v1.10.0"]);
     expect(await ordered("%3Cb%3E")).toEqual(await ordered("time"));
     expect(tagsOf(await browser.get("/r/app?q=V1"))).toHaveLength(2);
   });
@@ -51,8 +58,12 @@ describe("tags", () => {
     const attested = `${sha256(JSON.stringify(imageOf("config", [])))}.att`.replace(":", "-");
     await putManifest("app", attested, imageOf("config", [], { attestation: true }));
     const text = textOfPage(await (await Browser.signedIn("admin")).get("/r/app?sort=name"));
-    expect(text).toMatch(/v1 [0-9a-f]{12} one 6 B now by admin Attestation Delete/);
-    expect(text).toMatch(/v2 [0-9a-f]{12} one 6 B now by alice Signed SBOM Delete/);
+    expect(text).toMatch(
+      /v1 [0-9a-f]{12} one 6 B (?:now|\d+ seconds? ago) by admin none noted Attestation Delete/,
+    );
+    expect(text).toMatch(
+      /v2 [0-9a-f]{12} one 6 B (?:now|\d+ seconds? ago) by alice none noted Signed SBOM Delete/,
+    );
   });
 
   test("of an index have its platforms, and the size of all of them", async () => {

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { ASSETS_SIZE } from "../../src/web/assets.ts";
-import { chooseLanguage, formatAge, formatBytes } from "../../src/web/language.ts";
+import { chooseLanguage, formatAge, formatBytes, formatDays } from "../../src/web/language.ts";
 import { english } from "../../src/web/texts/english.ts";
 import { german } from "../../src/web/texts/german.ts";
 import { Browser, textOfPage } from "../support/browser.ts";
@@ -113,6 +113,9 @@ describe("languages", () => {
     expect(formatAge(0, 3 * 86_400_000, "en")).toBe("3 days ago");
     expect(formatAge(0, 3 * 86_400_000, "de")).toBe("vor 3 Tagen");
     expect(formatAge(0, 0, "en")).toBe("now");
+    expect(formatDays(1e9 - 3_600_000, 1e9, "en")).toBe("today");
+    expect(formatDays(1e9 - 80_000_000, 1e9, "de")).toBe("gestern");
+    expect(formatDays(0, 70 * 86_400_000, "en")).toBe("2 months ago");
   });
 });
 

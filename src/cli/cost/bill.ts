@@ -41,15 +41,17 @@ export interface Bill {
 /** Of an image beside its layers. Bytes. */
 const CONFIG = 5_000;
 
+const DAYS = 30;
+
 /** Cron runs: four a day. */
-const COLLECTIONS = 4 * 30;
+const COLLECTIONS = 4 * DAYS;
 
 /** What a collection walks by at most, and lists at once. */
 const WALKED = 200_000;
 const LISTED = 1000;
 
 /** What is deleted stays for the grace period, a day, and a week more. Months. */
-const LINGERS = 8 / 30;
+const LINGERS = 8 / DAYS;
 
 /** What a Durable Object is billed for while it takes an upload in. GB. */
 const OBJECT_MEMORY = 0.128;
@@ -121,6 +123,7 @@ function operationsOfMonth({ images, layers, layerBytes, pushes, pulls, cached }
   add("challenge", pulls + pushes);
   add("headManifest", pulls);
   add("pullManifest", pulls);
+  add("notePull", Math.min(pulls, images * DAYS));
   add("pullBlob", pulls * blobs);
   total.classB -= pulls * blobs * cached;
 

@@ -48,8 +48,10 @@ export const STEPS = {
   challenge: { requests: 1 },
   /** By tag. */
   headManifest: { requests: 1, rowsRead: 3, kvReads: 1 },
-  /** By digest. */
+  /** By digest, of one that was pulled within the day. */
   pullManifest: { requests: 1, rowsRead: 2, kvReads: 1 },
+  /** Behind the first pull of the day. */
+  notePull: { rowsRead: 3, rowsWritten: 2 },
   /** Through the entrypoint that the cache stands before, which is called by a request of its own. */
   pullBlob: { requests: 2, rowsRead: 3, classB: 1, kvReads: 1 },
   /** As docker does, POST, PATCH, PUT and HEAD, and the session's end an hour later. Up to 1 MiB. */

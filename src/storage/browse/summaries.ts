@@ -17,6 +17,8 @@ export interface Summary {
   bytes: { all: number; shared: number; more: boolean };
   /** Milliseconds since the epoch, and by whom; null where neither tags nor events tell. */
   pushed: { at: number; by: string | null } | null;
+  /** To the day: see pulls.ts. Milliseconds since the epoch; null for no pull that was noted. */
+  pulledAt: number | null;
 }
 
 interface SummaryRow {
@@ -27,6 +29,7 @@ interface SummaryRow {
   blobs: string;
   /** JSON: when, and by whom; null when no event tells. */
   pushed: string | null;
+  pulled_at: number | null;
 }
 
 /**
@@ -42,7 +45,7 @@ export async function summarize(
   if (names.length === 0) return [];
   const rows = await db
     .prepare(
-      `SELECT repositories.name,
+      `SELECT repositories.name, repositories.pulled_at,
          (SELECT json_array(count(*), max(updated_at)) FROM (
             SELECT updated_at FROM tags WHERE repository_id = repositories.id LIMIT ?2) AS listed) AS tags,
          (SELECT json_array(count(*), coalesce(sum(size), 0), coalesce(sum(iif(shared, size, 0)), 0)) FROM (
@@ -60,7 +63,10 @@ export async function summarize(
   return rows.map((row) => summaryOf(row, maxBlobs));
 }
 
-function summaryOf({ name, tags, blobs, pushed }: SummaryRow, maxBlobs: number): Summary {
+function summaryOf(
+  { name, tags, blobs, pushed, pulled_at: pulledAt }: SummaryRow,
+  maxBlobs: number,
+): Summary {
   const [tagCount, tagged] = JSON.parse(tags) as [number, number | null];
   const [blobCount, all, shared] = JSON.parse(blobs) as [number, number, number];
   const [at, by] = (pushed === null ? [null, null] : JSON.parse(pushed)) as [number | null, string | null];
@@ -71,5 +77,6 @@ function summaryOf({ name, tags, blobs, pushed }: SummaryRow, maxBlobs: number):
     tags: { count: Math.min(tagCount, MAX_TAGS), more: tagCount > MAX_TAGS },
     bytes: { all, shared, more: blobCount > maxBlobs },
     pushed: at === null ? last : { at, by },
+    pulledAt,
   };
 }

@@ -66,6 +66,24 @@ export async function weighTags(
   return new Map(rows.map(({ name, bytes }) => [name, bytes]));
 }
 
+/** When what each tag names was last pulled, of those of which that was noted. Milliseconds since the epoch. */
+export async function listPulls(
+  db: Database,
+  repository: RepositoryName,
+  limit: number,
+): Promise<Map<Tag, number>> {
+  const rows = await db
+    .prepare(
+      `SELECT listed.name, manifests.pulled_at
+       FROM (SELECT name, manifest_id FROM tags
+             WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) ORDER BY name LIMIT ?2) AS listed
+       CROSS JOIN manifests ON manifests.id = listed.manifest_id WHERE manifests.pulled_at IS NOT NULL`,
+    )
+    .bind(repository, limit)
+    .all<{ name: Tag; pulled_at: number }>();
+  return new Map(rows.map(({ name, pulled_at: at }) => [name, at]));
+}
+
 /** The largest manifest that is read for a list. Bytes. */
 const MAX_CONTENT = 64 * 1024;
 
@@ -82,6 +100,8 @@ export interface DescribedTag extends TagKey {
   referrers: string[];
   /** Who pushed it under this tag; null when no event tells, or nobody's name is in it. */
   pushedBy: string | null;
+  /** To the day: see pulls.ts. Milliseconds since the epoch; null for no pull that was noted. */
+  pulledAt: number | null;
 }
 
 interface TagRow {
@@ -95,6 +115,7 @@ interface TagRow {
   /** JSON. */
   referrers: string;
   pushed_by: string | null;
+  pulled_at: number | null;
 }
 
 /** What a page of tags names, in no order. */
@@ -115,6 +136,7 @@ export async function describeTags(
     content: row.content,
     referrers: JSON.parse(row.referrers),
     pushedBy: row.pushed_by,
+    pulledAt: row.pulled_at,
   }));
 }
 
@@ -122,7 +144,7 @@ export async function describeTags(
 function selectTags(db: Database, repository: RepositoryName, tags: Tag[]): Statement {
   return db
     .prepare(
-      `SELECT tags.name, tags.updated_at, manifests.digest, manifests.media_type, manifests.size,
+      `SELECT tags.name, tags.updated_at, manifests.digest, manifests.media_type, manifests.size, manifests.pulled_at,
          iif(manifests.size <= ?4, manifests.content, NULL) AS content, ${WEIGHT} AS bytes,
          (SELECT json_group_array(artifact_type) FROM (
             SELECT referrer.artifact_type FROM manifests AS referrer

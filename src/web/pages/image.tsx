@@ -13,7 +13,7 @@ import { Crumbs, placePath } from "../parts/navigation.tsx";
 import { PullCommands } from "../parts/pull.tsx";
 import { Platforms, Referrers } from "../parts/relations.tsx";
 import { Marks } from "../parts/tag-table.tsx";
-import { Age, Bytes } from "../parts/values.tsx";
+import { Age, Bytes, Pulled } from "../parts/values.tsx";
 import { render } from "../render.tsx";
 
 /** Of a manifest's text, what is shown on the page. Characters. */
@@ -132,6 +132,10 @@ function Facts({ view, name, image }: Pick<Props, "view" | "name" | "image">) {
           </dd>
         </>
       )}
+      <dt>{texts.lastPull}</dt>
+      <dd>
+        <Pulled view={view} at={info.pulledAt} />
+      </dd>
       <dt>{texts.tags}</dt>
       <dd>
         {around.tags.length === 0

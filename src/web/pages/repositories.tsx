@@ -7,7 +7,7 @@ import { mainStores } from "../../storage/stores.ts";
 import type { View, WebEnv } from "../context.ts";
 import { findRepositories } from "../looking-through.ts";
 import { Crumbs, folderPath, Pages, repositoryPath } from "../parts/navigation.tsx";
-import { Age, Bar, Bytes, Count } from "../parts/values.tsx";
+import { Age, Bar, Bytes, Count, Pulled } from "../parts/values.tsx";
 import { render } from "../render.tsx";
 
 /** Repositories and folders of a page. */
@@ -93,6 +93,7 @@ function List({ view, entries, summaries, next, folder, part }: Props) {
               </th>
               <th scope="col">{texts.ofWhichShared}</th>
               <th scope="col">{texts.lastPush}</th>
+              <th scope="col">{texts.lastPull}</th>
             </tr>
           </thead>
           <tbody>
@@ -123,7 +124,7 @@ function Folder({ view, path, within }: { view: View; path: string; within: stri
       <th scope="row">
         <a href={folderPath(path)}>{path.slice(within.length)}</a>
       </th>
-      <td colspan={4} class="muted">
+      <td colspan={5} class="muted">
         {view.texts.folder}
       </td>
     </tr>
@@ -142,7 +143,7 @@ interface RowProps {
 function Row({ view, name, within, summary, largest }: RowProps) {
   const { texts } = view;
   if (summary === undefined) return null;
-  const { tags, bytes, pushed } = summary;
+  const { tags, bytes, pushed, pulledAt } = summary;
   return (
     <tr>
       <th scope="row">
@@ -161,6 +162,9 @@ function Row({ view, name, within, summary, largest }: RowProps) {
       <td data-label={texts.lastPush}>
         <Age view={view} at={pushed?.at ?? null} />
         {pushed?.by == null ? null : <span class="muted">{` ${texts.by(pushed.by)}`}</span>}
+      </td>
+      <td data-label={texts.lastPull}>
+        <Pulled view={view} at={pulledAt} />
       </td>
     </tr>
   );

@@ -7,6 +7,7 @@ import {
   type DescribedTag,
   describeTags,
   findTags,
+  listPulls,
   listTagKeys,
   type TagKey,
   weighTags,
@@ -20,7 +21,7 @@ import { readManifest } from "../oci-json.ts";
 import { Crumbs, Pages, placePath, repositoryPath } from "../parts/navigation.tsx";
 import { PullCommands } from "../parts/pull.tsx";
 import { TagTable } from "../parts/tag-table.tsx";
-import { Bytes } from "../parts/values.tsx";
+import { Bytes, Pulled } from "../parts/values.tsx";
 import { render } from "../render.tsx";
 import { ORDERS, type Order, parseOrder, sortTags } from "../tag-order.ts";
 
@@ -84,6 +85,7 @@ function parseWanted(c: Context): Wanted {
 async function order(db: Database, name: RepositoryName, keys: TagKey[], wanted: Wanted): Promise<TagKey[]> {
   const part = wanted.part.toLowerCase();
   const found = keys.filter((key) => key.name.toLowerCase().includes(part));
+  if (wanted.order === "pull") return sortTags(found, "pull", await listPulls(db, name, MAX_TAGS));
   if (wanted.order !== "size") return sortTags(found, wanted.order, new Map());
   const newest = sortTags(found, "time", new Map()).slice(0, MAX_WEIGHED);
   return sortTags(
@@ -148,6 +150,10 @@ function Repository(props: Props) {
         <dt>{texts.ofWhichShared}</dt>
         <dd>
           <Bytes view={view} bytes={summary.bytes.shared} atLeast={summary.bytes.more} />
+        </dd>
+        <dt>{texts.lastPull}</dt>
+        <dd>
+          <Pulled view={view} at={summary.pulledAt} />
         </dd>
       </dl>
       <h2 id="tags">{texts.tags}</h2>

@@ -3,7 +3,7 @@
 import type { View } from "../context.ts";
 import { MARKS, type Mark } from "../marks.ts";
 import { placePath } from "./navigation.tsx";
-import { Age, Bar, Bytes, ShortDigest } from "./values.tsx";
+import { Age, Bar, Bytes, Pulled, ShortDigest } from "./values.tsx";
 
 export interface Row {
   name: string;
@@ -11,6 +11,7 @@ export interface Row {
   digest: string;
   bytes: number;
   pushedBy: string | null;
+  pulledAt: number | null;
   platforms: string[];
   marks: Mark[];
 }
@@ -39,6 +40,7 @@ export function TagTable({ view, name, tags, deletable }: Props) {
               {texts.size}
             </th>
             <th scope="col">{texts.pushed}</th>
+            <th scope="col">{texts.lastPull}</th>
             <th scope="col">{texts.attached}</th>
             {deletable ? <th scope="col">{texts.change}</th> : null}
           </tr>
@@ -95,6 +97,9 @@ function TagRow({ view, name, tag, largest, deletable }: RowProps) {
       <td data-label={texts.pushed}>
         <Age view={view} at={tag.updatedAt} />
         {tag.pushedBy === null ? null : <span class="muted">{` ${texts.by(tag.pushedBy)}`}</span>}
+      </td>
+      <td data-label={texts.lastPull}>
+        <Pulled view={view} at={tag.pulledAt} />
       </td>
       <td data-label={texts.attached}>
         <Marks view={view} marks={tag.marks} />

@@ -1,7 +1,7 @@
 /** Values as people read them. */
 
 import type { View } from "../context.ts";
-import { formatAge, formatBytes, formatCount } from "../language.ts";
+import { formatAge, formatBytes, formatCount, formatDays } from "../language.ts";
 
 /** @param atLeast whether no more was counted */
 export function Bytes({ view, bytes, atLeast = false }: { view: View; bytes: number; atLeast?: boolean }) {
@@ -27,6 +27,13 @@ export function Age({ view, at }: { view: View; at: number | null }) {
       {formatAge(at, view.now, view.language)}
     </time>
   );
+}
+
+/** When something was last pulled: known to the day. @param at milliseconds since the epoch; null for no pull that was noted */
+export function Pulled({ view, at }: { view: View; at: number | null }) {
+  if (at === null) return <span class="muted">{view.texts.noPull}</span>;
+  const iso = new Date(at).toISOString();
+  return <time datetime={iso}>{formatDays(at, view.now, view.language)}</time>;
 }
 
 /** How much of one is shown: docker's short form. Characters of hex. */

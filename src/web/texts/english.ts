@@ -44,6 +44,8 @@ export const english = {
   size: "Size",
   ofWhichShared: "Of which shared",
   lastPush: "Last push",
+  lastPull: "Last pull",
+  noPull: "none noted",
   by: (who: string) => `by ${who}`,
   folder: "Folder",
   filter: "Filter",
@@ -61,7 +63,13 @@ export const english = {
   // A repository
   filterTags: "Part of the tag",
   order: "Order",
-  orders: { time: "Newest first", name: "Name", version: "Version, highest first", size: "Largest first" },
+  orders: {
+    time: "Newest first",
+    name: "Name",
+    version: "Version, highest first",
+    size: "Largest first",
+    pull: "Longest not pulled",
+  },
   show: "Show",
   noTags: "No tag here. Manifests without one can still be pulled by their digest.",
   noSuchTags: "No tag has that part.",
