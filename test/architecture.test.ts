@@ -36,7 +36,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^gc\//, /^gc\/|^storage\/(garbage\/|(?:audit|stores)\.ts$)|^(config|log)\.ts$/],
   [
     /^auth\//,
-    /^auth\/|^storage\/(audit|database|users|hashes|tokens|rules|registry|signing-keys|stores)\.ts$|^(config|log)\.ts$|^oci\//,
+    /^auth\/|^storage\/(audit|database|users|user-changes|hashes|tokens|ended-sessions|rules|registry|signing-keys|stores)\.ts$|^(config|log)\.ts$|^oci\//,
   ],
   [
     /^routes\/(context|pagination|conditional|authorize|drained|limited-body|admin-request|token-request|reliance|unavailable|flag|request-log|request-count|read-only)\.ts$/,

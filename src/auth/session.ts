@@ -1,11 +1,15 @@
 /**
  * Sessions of browsers: a token of this registry that is good for pages alone. It names whom it was given to and no
- * rights: those are looked up with every request, so that it ends with the user's change, as other tokens do.
+ * rights: those are looked up with every request, so that it ends with the user's change, as other tokens do. Whether it
+ * was ended before its time is asked with every request too.
  */
 
 import { createHash } from "node:crypto";
 import { RegistryError } from "../oci/errors.ts";
-import type { Access } from "./access.ts";
+import type { Actor } from "../storage/audit.ts";
+import { endSession, endSessionsOf, isSessionEnded } from "../storage/ended-sessions.ts";
+import { mainStores } from "../storage/stores.ts";
+import type { Access, Subject } from "./access.ts";
 import { acceptPassword, type Caller, subjectsAccess } from "./authenticate.ts";
 import { isSameSecret } from "./secret.ts";
 import { issueToken, readToken } from "./tokens.ts";
@@ -35,7 +39,35 @@ export async function beginSession(
 /** Whose session it is, with what that one may do by now; null when it is none, or no longer. */
 export async function resumeSession(caller: Caller, token: string, now: number): Promise<Access | null> {
   const claims = await readToken(caller.env, token, now, "pages");
-  return claims === null ? null : subjectsAccess(caller, claims, now);
+  if (claims === null) return null;
+  const session = { id: idOf(token), user: nameOf(claims.subject), begunAt: claims.issuedAt };
+  const [access, ended] = await Promise.all([
+    subjectsAccess(caller, claims, now),
+    isSessionEnded(mainStores(caller.env).db, session),
+  ]);
+  return ended ? null : access;
+}
+
+/** For good, wherever its token has been copied to. What is no session, or no longer, is left as it is. @throws Unavailable */
+export async function signOut(env: Env, token: string, now: number): Promise<void> {
+  const claims = await readToken(env, token, now, "pages");
+  if (claims !== null) await endSession(mainStores(env).db, idOf(token), claims.expiresAt, now);
+}
+
+/** All sessions that a user has, those begun with his machine tokens too. @throws Unavailable */
+export function signOutEverywhere(env: Env, by: Actor, user: string, now: number): Promise<void> {
+  return endSessionsOf(mainStores(env).db, by, user, now + LIFETIME, now);
+}
+
+/** Who holds the rows can begin no session with them. */
+function idOf(token: string): string {
+  return createHash("sha256").update(token).digest("base64url");
+}
+
+/** Whose a session is: a user, or a name from elsewhere, which no user has. */
+function nameOf(subject: Subject): string {
+  if (subject.kind === "anonymous") return "";
+  return subject.kind === "oidc" ? subject.name : subject.user;
 }
 
 /** What the forms of a page carry: it is known only to whoever can read the cookie, or the page. */

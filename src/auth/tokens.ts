@@ -32,7 +32,13 @@ export interface TokenClaims {
   expiresAt: number;
 }
 
-type Payload = Omit<TokenClaims, "expiresAt"> & { exp: number };
+/** What a token says that has been issued. */
+export interface IssuedClaims extends TokenClaims {
+  /** Milliseconds since the epoch. */
+  issuedAt: number;
+}
+
+type Payload = Omit<TokenClaims, "expiresAt"> & { iat: number; exp: number };
 
 /** What a token is for: clients of the registry send it, or a browser does as its session. Neither passes for the other. */
 export type Use = "registry" | "pages";
@@ -59,8 +65,9 @@ export async function issueToken(
   const [newest] = secrets;
   if (newest === undefined) throw new Error("there is no key to sign tokens with");
   const { subject, carried, expiresAt } = claims;
-  const begin = Math.floor(now / 1000) - CLOCK_SKEW;
-  const times = { iat: begin, nbf: begin, exp: Math.floor(expiresAt / 1000) };
+  // To the millisecond: sessions that began until a moment can be ended, and none that begins after it.
+  const begin = now / 1000 - CLOCK_SKEW;
+  const times = { iat: begin, nbf: Math.floor(begin), exp: Math.floor(expiresAt / 1000) };
   return sign({ iss: identity, aud: audienceOf(identity, use), ...times, subject, carried }, newest, "HS256");
 }
 
@@ -70,7 +77,7 @@ export async function readToken(
   token: string,
   now: number,
   use: Use = "registry",
-): Promise<TokenClaims | null> {
+): Promise<IssuedClaims | null> {
   const claims = await verifyWith(await readKeys(env, now), token, use);
   if (claims !== null) return claims;
   // Another isolate may sign with a key that has been added since. Not asked of D1 for every forgery.
@@ -83,14 +90,19 @@ function audienceOf(identity: string, use: Use): string {
   return use === "registry" ? identity : `${identity}/${use}`;
 }
 
-async function verifyWith({ identity, secrets }: Keys, token: string, use: Use): Promise<TokenClaims | null> {
+async function verifyWith(
+  { identity, secrets }: Keys,
+  token: string,
+  use: Use,
+): Promise<IssuedClaims | null> {
   const aud = audienceOf(identity, use);
   for (const secret of secrets) {
     try {
       const payload = await verify(token, secret, { alg: "HS256", iss: identity, aud });
       // Signed by this registry: it has the form that it was given.
-      const { subject, carried, exp } = payload as unknown as Payload;
-      return { subject, carried, expiresAt: exp * 1000 };
+      const { subject, carried, iat, exp } = payload as unknown as Payload;
+      const issuedAt = Math.round((iat + CLOCK_SKEW) * 1000);
+      return { subject, carried, issuedAt, expiresAt: exp * 1000 };
     } catch {
       // Not signed with this key, or not valid: perhaps with an older one.
     }

@@ -200,6 +200,8 @@ const ELSEWHERE: RegExp[] = [
   // Only read, or behind the answer: test/audit.
   /^audit-log\.ts/,
   /^audit\.ts .* 'log-in'/,
+  // Only of pages: test/web/session.test.ts and test/web/users.test.ts.
+  /^(ended-sessions|user-changes)\.ts/,
   // Only behind answers, or read: test/api/status.test.ts.
   /^(counters|status)\.ts/,
   // Only read, for a page: test/web/admin.test.ts.

@@ -41,7 +41,7 @@ describe("an image", () => {
     const browser = await Browser.signedIn("admin");
     const costs = await measure(() => browser.get("/image/app/v1"));
     expect(costs).toMatchObject({ r2: { get: 1 }, rowsWritten: 0, durableObjects: 0 });
-    expect(costs.queries).toBeLessThanOrEqual(5);
+    expect(costs.queries).toBeLessThanOrEqual(6);
     expect(costs.rowsRead).toBeLessThan(60);
   });
 

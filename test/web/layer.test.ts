@@ -170,7 +170,7 @@ describe("the page", () => {
     expect(page.html.match(/<script/g)).toHaveLength(1);
     expect(textOfPage(await browser.get(`/layer/app/${digest}?q=APP`))).not.toContain("empty");
     const costs = await measure(() => browser.get(`/layer/app/${digest}`));
-    expect(costs).toMatchObject({ queries: 1, r2: { get: 1 } });
+    expect(costs).toMatchObject({ queries: 2, r2: { get: 1 } });
     expect((await browser.get(`/layer/other/${digest}`)).status).toBe(404);
     expect((await browser.get(`/layer/app/${sha256("none")}`)).status).toBe(404);
     expect((await browser.get("/layer/app/latest")).status).toBe(400);

@@ -6,6 +6,7 @@ import { formTokenOf } from "../../src/auth/session.ts";
 import { Browser, linksOf, textOfPage } from "../support/browser.ts";
 import { setDaysAhead } from "../support/clock.ts";
 import { storedEvents } from "../support/events.ts";
+import { breakAll, breakNext, healAll } from "../support/faults.ts";
 import { request } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
 import { addUser, HASH } from "../support/users.ts";
@@ -77,6 +78,10 @@ describe("signing in", () => {
   );
 });
 
+async function isSignedIn(browser: Browser): Promise<boolean> {
+  return (await browser.get("/")).html.includes("Sign out");
+}
+
 describe("a session", () => {
   test("ends with another password, and with the user", async () => {
     await addUser("alice", { access: [] });
@@ -90,6 +95,65 @@ describe("a session", () => {
     setDaysAhead(0.6);
     const page = await browser.get("/").finally(() => setDaysAhead(0));
     expect(page.html).not.toContain("<span>admin</span>");
+  });
+
+  test("ends for good where it is signed out of, also where its cookie was copied to", async () => {
+    const [browser, thief, other] = [
+      await Browser.signedIn("admin"),
+      new Browser(),
+      await Browser.signedIn("admin"),
+    ];
+    thief.cookie = browser.cookie;
+    expect(await isSignedIn(thief)).toBe(true);
+    await browser.submit("/", "/sign-out");
+    expect([await isSignedIn(thief), await isSignedIn(other)]).toEqual([false, true]);
+    expect((await thief.get("/users")).status).toBe(303);
+  });
+
+  test("ends everywhere when its user says so, and the next one is none of these", async () => {
+    await addUser("alice", { access: [], admin: true });
+    const [here, there, admin] = [
+      await Browser.signedIn("alice"),
+      await Browser.signedIn("alice"),
+      await Browser.signedIn("admin"),
+    ];
+    const { token } = await (
+      await request("POST", "/v2/_berth/tokens", {
+        body: JSON.stringify({
+          ...{ name: "ci", access: [{ repositories: ["**"], actions: ["pull"] }], expiresIn: 3600 },
+          owner: "alice",
+        }),
+      })
+    ).json<{ token: string }>();
+    const machine = await Browser.signedIn("alice", token);
+    expect((await machine.submit("/", "/sign-out", { everywhere: "yes" })).status).toBe(403);
+    const page = await here.submit("/tokens", "/sign-out", { everywhere: "yes" });
+    expect([page.status, here.cookie]).toEqual([303, ""]);
+    for (const browser of [there, machine]) expect(await isSignedIn(browser)).toBe(false);
+    expect(await isSignedIn(admin)).toBe(true);
+    expect(await isSignedIn(await Browser.signedIn("alice"))).toBe(true);
+    expect(await storedEvents("end-sessions")).toMatchObject([{ actor: "alice", reference: "alice" }]);
+  });
+
+  test("is not said to have ended when that could not be written", async () => {
+    const browser = await Browser.signedIn("admin");
+    const { cookie } = browser;
+    breakAll("DB.batch", "before");
+    const page = await browser.submit("/", "/sign-out").finally(healAll);
+    expect([page.status, browser.cookie]).toEqual([503, cookie]);
+    expect(await isSignedIn(browser)).toBe(true);
+    breakNext("DB.batch", "after");
+    expect((await browser.submit("/", "/sign-out")).status).toBe(303);
+  });
+
+  test("is remembered to have ended for as long as it would have lasted, and no longer", async () => {
+    const ended = async () => (await env.DB.prepare("SELECT count(*) AS n FROM ended_sessions").first())?.n;
+    for (let times = 0; times < 3; times++) await (await Browser.signedIn("admin")).submit("/", "/sign-out");
+    expect(await ended()).toBe(3);
+    const browser = await Browser.signedIn("admin");
+    await env.DB.prepare("UPDATE ended_sessions SET expires_at = 1").run();
+    await browser.submit("/", "/sign-out");
+    expect(await ended()).toBe(1);
   });
 
   test("is no token of the registry, and a token of the registry is no session", async () => {

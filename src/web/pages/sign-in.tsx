@@ -1,9 +1,10 @@
 /** Signing in and out. */
 
 import { Hono } from "hono";
-import { beginSession } from "../../auth/session.ts";
+import { beginSession, signOut, signOutEverywhere } from "../../auth/session.ts";
 import { RegistryError } from "../../oci/errors.ts";
-import { callerOf } from "../../routes/context.ts";
+import { actorOf, callerOf } from "../../routes/context.ts";
+import { requirePassword } from "../access.ts";
 import type { Context, View, WebEnv } from "../context.ts";
 import { FormToken } from "../parts/forms.tsx";
 import { render } from "../render.tsx";
@@ -33,7 +34,13 @@ signIn.post("/sign-in", async (c) => {
 
 // POST /sign-out
 signIn.post("/sign-out", async (c) => {
-  await readForm(c);
+  const { everywhere } = await readForm(c);
+  const now = Date.now();
+  if (everywhere === undefined) await signOut(c.env, c.get("cookie"), now);
+  else {
+    requirePassword(c);
+    await signOutEverywhere(c.env, actorOf(c), c.get("access").user ?? "", now);
+  }
   // Nobody's, so that the next form finds one.
   writeCookie(c, "", 0);
   return c.redirect("/", 303);

@@ -133,6 +133,7 @@ function Tokens({ view, owner, tokens, made, days }: Props) {
           <button type="submit">{texts.makeToken}</button>
         </p>
       </form>
+      {owner === view.who ? <SignOutEverywhere view={view} /> : null}
       {view.admin ? (
         <form method="get" action="/tokens" class="row">
           <Field name="owner" label={texts.tokensOfUser} />
@@ -142,6 +143,24 @@ function Tokens({ view, owner, tokens, made, days }: Props) {
         </form>
       ) : null}
     </>
+  );
+}
+
+/** Where somebody else may have a session: one's own other browsers too. */
+function SignOutEverywhere({ view }: { view: View }) {
+  const { texts } = view;
+  return (
+    <section>
+      <h2>{texts.sessions}</h2>
+      <p>{texts.sessionsMean}</p>
+      <form method="post" action="/sign-out">
+        <FormToken view={view} />
+        <input type="hidden" name="everywhere" value="yes" />
+        <button type="submit" class="quiet">
+          {texts.signOutEverywhere}
+        </button>
+      </form>
+    </section>
   );
 }
 

@@ -218,6 +218,10 @@ export const english = {
   lastUse: "Last use",
   never: "never",
   revoke: "Revoke",
+  sessions: "Sessions",
+  sessionsMean:
+    "Browsers that are signed in under your name, with your password or a machine token. Clients such as docker stay logged in.",
+  signOutEverywhere: "Sign out everywhere",
   revokeToken: (name: string) => `Revoke ${name}`,
   policies: "Tags that stay as they are",
   policiesMean: "What these cover cannot be moved to another image, nor deleted.",

@@ -217,6 +217,10 @@ export const german: Texts = {
   lastUse: "Zuletzt benutzt",
   never: "nie",
   revoke: "Widerrufen",
+  sessions: "Sitzungen",
+  sessionsMean:
+    "Browser, die unter deinem Namen angemeldet sind, mit deinem Passwort oder einem Maschinentoken. Programme wie docker bleiben angemeldet.",
+  signOutEverywhere: "Überall abmelden",
   revokeToken: (name) => `${name} widerrufen`,
   policies: "Tags, die bleiben, wie sie sind",
   policiesMean: "Was darunter fällt, lässt sich weder auf ein anderes Image setzen noch löschen.",
