@@ -58,7 +58,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   ],
   [/^storage\//, /^storage\/(?!scrub\/)|^log\.ts$|^oci\/(?!errors)/],
   [/^oci\//, /^oci\//],
-  [/^cli\//, /^cli\/|^oci\/|^auth\/(user-entry|scopes|oidc-rules)\.ts$/],
+  [/^cli\//, /^cli\/|^oci\/|^auth\/(user-entry|user-rules|scopes|oidc-rules)\.ts$/],
 ];
 
 describe("imports", () => {

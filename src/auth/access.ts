@@ -3,6 +3,7 @@
 import type { Glob } from "../oci/globs.ts";
 import type { Scopes } from "./scopes.ts";
 import type { Action, Grant, UserEntry } from "./user-entry.ts";
+import { coversGrants } from "./user-rules.ts";
 
 /** Whom a request is of, as a token names it: what it may do is looked up anew each time. */
 export type Subject =
@@ -152,6 +153,11 @@ export class Access {
     if (!this.holds(action, name)) return false;
     if (this.#carried === null) return true;
     return this.#carried.repositories.some((scope) => scope.name === name && scope.actions.includes(action));
+  }
+
+  /** Whether the caller has all of these rights: nobody gives more than that. */
+  covers(grants: readonly Grant[]): boolean {
+    return this.#rights.every((own) => coversGrants(own, grants));
   }
 
   /** Whether the caller may pull from every repository: then a list need not be looked through. */

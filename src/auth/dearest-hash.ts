@@ -2,7 +2,8 @@
 
 import { log } from "../log.ts";
 import { getDearestCost, putDearestCost } from "../storage/hashes.ts";
-import { costOf, USUAL_COST } from "./passwords.ts";
+import { costOf } from "./passwords.ts";
+import { USUAL_COST } from "./user-rules.ts";
 
 /** How long this isolate believes what it has read. Milliseconds. */
 const REMEMBERED = 600_000;

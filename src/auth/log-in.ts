@@ -27,7 +27,7 @@ export async function logIn(from: From, login: Login, now: number): Promise<bool
   const right = recalled ?? (await tryPassword(from, login, now));
   if (!right) noteFailure(from, { user, credential: "password", outcome: "failed" }, now);
   if (recalled === null && right && entry !== null)
-    from.after(raiseHash(from.env.USERS, user, password, entry, now));
+    from.after(raiseHash(from.env, user, password, entry, now));
   return right;
 }
 

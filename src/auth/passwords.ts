@@ -6,6 +6,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { compareSync } from "bcryptjs";
 import { remember } from "./remember.ts";
+import { MAX_PASSWORD } from "./user-rules.ts";
 
 /** How long a check counts. Milliseconds. */
 const REMEMBERED = 60_000;
@@ -15,12 +16,6 @@ const TRUSTED = 24 * 3_600_000;
 
 /** What is remembered at most, of each kind; then the oldest goes. */
 const MAX_REMEMBERED = 2000;
-
-/** bcrypt reads no further. Bytes. */
-const MAX_PASSWORD = 72;
-
-/** Of what `npm run user` makes. */
-export const USUAL_COST = 10;
 
 /** Of no password, at no cost yet. */
 const NOBODY = "$2b$00$f/z9pbtetVxYwOiCrPrGPuTVlq95YKvTx8aX2B.WMFBgLOfMoeq8q";

@@ -1,27 +1,21 @@
 /** What the users' KV namespace holds, made and changed: see auth/user-entry.ts for how the Worker reads it. */
 
-import { hash } from "bcryptjs";
-import { ACTIONS, isBcryptHash, isUserName, parseUserEntry } from "../auth/user-entry.ts";
-import { parseGlob } from "../oci/globs.ts";
+import { ACTIONS, isBcryptHash, isUserName } from "../auth/user-entry.ts";
+import {
+  faultOfGrant,
+  faultOfPassword,
+  hashPassword as hash,
+  MAX_PASSWORD,
+  MIN_PASSWORD,
+  parseUser,
+} from "../auth/user-rules.ts";
 import { badInput } from "./failure.ts";
 
-/** About 85 ms a check on Cloudflare. */
-const COST = 10;
-
-/** bcrypt reads no further. Bytes. */
-const MAX_PASSWORD = 72;
-
-/** Shorter ones are guessed. Characters. */
-const MIN_PASSWORD = 8;
+export { formatUser as format, parseUser as parse, type Rights } from "../auth/user-rules.ts";
 
 export interface Grant {
   repositories: string[];
   actions: string[];
-}
-
-export interface Rights {
-  access: Grant[];
-  admin: boolean;
 }
 
 /** What a user gets of whom nothing else is said. */
@@ -29,16 +23,18 @@ export const EVERYWHERE: Grant = { repositories: ["**"], actions: [...ACTIONS] }
 
 /** @param weak whether a short one will do. @throws Failure */
 export async function hashPassword(password: string, weak = false): Promise<string> {
-  if (password === "") throw badInput("The password is empty.");
-  if (!weak && password.length < MIN_PASSWORD) {
-    throw badInput(
-      `The password has fewer than ${MIN_PASSWORD} characters: choose a longer one, or insist with --weak.`,
-    );
+  switch (faultOfPassword(password, weak)) {
+    case "empty":
+      throw badInput("The password is empty.");
+    case "short":
+      throw badInput(
+        `The password has fewer than ${MIN_PASSWORD} characters: choose a longer one, or insist with --weak.`,
+      );
+    case "long":
+      throw badInput(`The password has more than ${MAX_PASSWORD} bytes: bcrypt would ignore the rest.`);
+    case null:
+      return hash(password);
   }
-  if (Buffer.byteLength(password) > MAX_PASSWORD) {
-    throw badInput(`The password has more than ${MAX_PASSWORD} bytes: bcrypt would ignore the rest.`);
-  }
-  return hash(password, COST);
 }
 
 /** @throws Failure */
@@ -51,38 +47,16 @@ export function checkName(name: string): string {
 
 /** @throws Failure when a pattern or an action is none */
 export function grantOf(repositories: string[], actions: string[]): Grant {
-  for (const pattern of repositories) {
-    if (parseGlob(pattern) === null) {
-      throw badInput(`${pattern} matches no repository: write it like team/app, team/* or team/**.`);
-    }
-  }
-  for (const action of actions) {
-    if (!(ACTIONS as readonly string[]).includes(action))
-      throw badInput(`${action} is no action: use ${ACTIONS.join(", ")}.`);
-  }
+  const fault = faultOfGrant(repositories, actions);
+  if (fault?.what === "pattern")
+    throw badInput(`${fault.text} matches no repository: write it like team/app, team/* or team/**.`);
+  if (fault?.what === "action") throw badInput(`${fault.text} is no action: use ${ACTIONS.join(", ")}.`);
   return { repositories, actions };
-}
-
-/** @param rights null for all of them, an administrator's too */
-export function format(hash: string, rights: Rights | null): string {
-  return rights === null ? hash : JSON.stringify({ hash, ...rights });
-}
-
-/** @returns null when the entry is malformed: the Worker lets such a user do nothing */
-export function parse(value: string): { hash: string; rights: Rights | null } | null {
-  const parsed = parseUserEntry(value);
-  if (parsed === null) return null;
-  if (isBcryptHash(value)) return { hash: value, rights: null };
-  const access = parsed.grants.map(({ repositories, actions }) => ({
-    repositories: repositories.map(({ pattern }) => pattern),
-    actions,
-  }));
-  return { hash: parsed.hash, rights: { access, admin: parsed.admin } };
 }
 
 /** For people. */
 export function describeRights(value: string): string {
-  const parsed = parse(value);
+  const parsed = parseUser(value);
   if (parsed === null) return "do nothing: the entry is malformed";
   if (parsed.rights === null) return "do everything";
   const grants = parsed.rights.access.map(

@@ -16,6 +16,14 @@ export function parseGlob(pattern: string): Glob | null {
   return pattern.includes("//") ? null : globOf(pattern);
 }
 
+/** Whether everything that `other` matches, `glob` matches too. May say no where only a closer look would tell. */
+export function globCovers(glob: Glob, other: Glob): boolean {
+  if (glob.pattern === "**" || glob.pattern === other.pattern) return true;
+  if (!other.pattern.includes("*")) return glob.matches(other.pattern);
+  const [, folder] = /^([^*]+\/)\*\*$/.exec(glob.pattern) ?? [];
+  return folder !== undefined && other.pattern.startsWith(folder);
+}
+
 /** @returns null when no tag could match, or it has too many wildcards */
 export function parseTagGlob(pattern: string): Glob | null {
   return /^[a-zA-Z0-9_*][a-zA-Z0-9._*-]{0,127}$/.test(pattern) ? globOf(pattern) : null;

@@ -75,9 +75,14 @@ export async function deleteToken(
   await users.delete(`owner/${owner}/${name}/${id}`);
 }
 
+/** Tokens of this owner that were made until now are dead from now on, also those of another one of that name later. */
+export function markRevoked(users: KVNamespace, owner: string, now: number): Promise<void> {
+  return users.put(`revoked/${owner}`, String(now));
+}
+
 /** All tokens of an owner, also those that KV's lists do not show yet. */
 export async function revokeTokens(users: KVNamespace, owner: string, now: number): Promise<void> {
-  await users.put(`revoked/${owner}`, String(now));
+  await markRevoked(users, owner, now);
   for (const [id, name] of await listIds(users, `owner/${owner}/`))
     await deleteToken(users, { id, owner, name });
 }

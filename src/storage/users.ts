@@ -1,11 +1,28 @@
 /** Users: KV entries, user name → bcrypt hash and rights. */
 
+import { retried } from "./retry.ts";
+
 /** KV's shortest. A change is seen everywhere within this and KV's own 60 s. Seconds. */
 const CACHED = 30;
 
 /** The entry as it is stored; null when there is no such user. @param name a valid user name */
 export function getUserEntry(users: KVNamespace, name: string): Promise<string | null> {
   return users.get(name, { cacheTtl: CACHED });
+}
+
+/** Replaces the entry, or adds it. It is claimed before: see user-changes.ts. @throws Unavailable */
+export function putUserEntry(users: KVNamespace, name: string, entry: string): Promise<void> {
+  return retried("the users' store", () => users.put(name, entry), isPassing);
+}
+
+/** @throws Unavailable */
+export function deleteUserEntry(users: KVNamespace, name: string): Promise<void> {
+  return retried("the users' store", () => users.delete(name), isPassing);
+}
+
+/** What KV refuses is away, or too many writes a second of one key. */
+function isPassing(): boolean {
+  return true;
 }
 
 /** Keys that one call of KV lists, of which those with a slash are no users. */

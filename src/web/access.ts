@@ -1,6 +1,7 @@
 /** What every page of a repository asks first. */
 
-import type { Action } from "../auth/user-entry.ts";
+import { type Action, parseGrant } from "../auth/user-entry.ts";
+import type { Rights } from "../auth/user-rules.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
 import type { Context } from "./context.ts";
@@ -31,6 +32,24 @@ export function requirePassword(c: Context): void {
   if (byPassword) return;
   if (who === null) throw new RegistryError("UNAUTHORIZED", "sign in with a password");
   throw new RegistryError("DENIED", `${who} came with a token: sign in with a user's password`);
+}
+
+/** @throws RegistryError DENIED when these are rights that the caller lacks */
+export function requireRights(c: Context, { access }: Rights): void {
+  const grants = access.map(parseGrant).filter((grant) => grant !== null);
+  if (c.get("access").covers(grants)) return;
+  throw new RegistryError(
+    "DENIED",
+    "you may give no more rights than you have, and set no password of who has more",
+  );
+}
+
+/** @throws RegistryError DENIED 409 when it is the caller's own */
+export function refuseOwn(c: Context, user: string): void {
+  if (user !== c.get("access").user) return;
+  const message =
+    "your own rights are for another administrator to change, or for berth user: you could lock yourself out";
+  throw new RegistryError("DENIED", message, { status: 409 });
 }
 
 /** @throws RegistryError UNSUPPORTED where a setting switches deletion off */

@@ -29,6 +29,7 @@ import { rules } from "./pages/rules.tsx";
 import { signIn } from "./pages/sign-in.tsx";
 import { tokens } from "./pages/tokens.tsx";
 import { usage } from "./pages/usage.tsx";
+import { user } from "./pages/user.tsx";
 import { users } from "./pages/users.tsx";
 import { readSession } from "./session.ts";
 
@@ -87,6 +88,7 @@ web.route("/", collection);
 web.route("/", tokens);
 web.route("/", usage);
 web.route("/", users);
+web.route("/", user);
 web.route("/", rules);
 web.route("/", auditTrail);
 web.route("/", repository);

@@ -111,12 +111,21 @@ describe("a hash that is cheaper than usual", () => {
     for (const change of [hashSync("new", 4), JSON.stringify({ hash: HASH, access: [] })]) {
       await mark();
       await env.USERS.put("bob", change);
-      await raiseHash(env.USERS, "bob", "secret", seen, start);
+      await raiseHash(env, "bob", "secret", seen, start);
       expect(await env.USERS.get("bob")).toBe(change);
     }
+    // By somebody of whom KV may not have told everywhere.
+    await mark();
+    await env.USERS.put("bob", seen.text);
+    const changed = env.DB.prepare(
+      "INSERT INTO user_changes (name, version, request, changed_at) VALUES ('bob', 'x', 'y', ?1)",
+    );
+    await changed.bind(start - 60_000).run();
+    await raiseHash(env, "bob", "secret", seen, start);
+    expect(await env.USERS.get("bob")).toBe(seen.text);
     await mark();
     await env.USERS.delete("bob");
-    await raiseHash(env.USERS, "bob", "secret", seen, start);
+    await raiseHash(env, "bob", "secret", seen, start);
     expect(await env.USERS.get("bob")).toBe(null);
   });
 });

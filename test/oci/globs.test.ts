@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseGlob } from "../../src/oci/globs.ts";
+import { type Glob, globCovers, parseGlob } from "../../src/oci/globs.ts";
 
 describe("globs", () => {
   test.each([
@@ -24,4 +24,22 @@ describe("globs", () => {
       expect(parseGlob(pattern)).toBe(null);
     },
   );
+});
+
+test.each([
+  ["**", "a/**", true],
+  ["team/**", "team/*", true],
+  ["team/**", "team/a/**", true],
+  ["team/**", "team/app", true],
+  ["team/*", "team/app", true],
+  ["team/*", "team/*", true],
+  ["team/*", "team/**", false],
+  ["team/**", "team", false],
+  ["team/**", "teams/*", false],
+  ["team/**", "team*", false],
+  ["team/**", "**", false],
+  ["*", "**", false],
+  ["team/app", "team/*", false],
+])("%s covers %s: %j", (glob, other, covers) => {
+  expect(globCovers(parseGlob(glob) as Glob, parseGlob(other) as Glob)).toBe(covers);
 });

@@ -16,6 +16,11 @@ export function placePath(place: Place, name: string, reference?: string): strin
   return `/${place}/${name}${reference === undefined ? "" : `/${reference}`}`;
 }
 
+/** The page of a user, or where one of its forms goes. */
+export function userPath(name: string, form?: string): string {
+  return `/user/${encodeURIComponent(name)}${form === undefined ? "" : `/${form}`}`;
+}
+
 /** The folders above a repository, and itself. */
 export function Crumbs({ view, name, children }: { view: View; name: string; children?: Child }) {
   const parts = name.split("/").filter((part) => part !== "");
