@@ -13,7 +13,7 @@ const MAX_PAGE = 1000;
 
 export const audit = new Hono<RegistryEnv>();
 
-// GET /v2/_berth/audit?repository=&actor=&action=&since=<milliseconds since the epoch>&n=<limit>&last=<cursor>
+// GET /v2/_berth/audit?repository=&actor=&action=&since=<milliseconds since the epoch>&until=<the same>&n=<limit>&last=<cursor>
 audit.get("/v2/_berth/audit", async (c) => {
   requireAdmin(c);
   const filter = {
@@ -21,6 +21,7 @@ audit.get("/v2/_berth/audit", async (c) => {
     actor: c.req.query("actor") ?? null,
     action: c.req.query("action") ?? null,
     since: wholeNumber(c, "since") ?? 0,
+    until: wholeNumber(c, "until"),
   };
   const limit = Math.min(wholeNumber(c, "n") ?? PAGE, MAX_PAGE);
   if (limit === 0) throw malformed("n must be 1 or more", { n: "0" });

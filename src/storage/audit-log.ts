@@ -27,6 +27,8 @@ export interface EventFilter {
   action: string | null;
   /** Milliseconds since the epoch. */
   since: number;
+  /** Exclusive. Milliseconds since the epoch; null to the newest. */
+  until: number | null;
 }
 
 /** Where a page goes on: behind this event. */
@@ -88,12 +90,12 @@ function cursorOf({ at, id }: EventCursor): EventCursor {
 
 function read(
   db: Database,
-  { repository, since }: EventFilter,
+  { repository, since, until }: EventFilter,
   after: EventCursor | null,
   limit: number,
 ): Statement {
-  // Behind every event that there can be.
-  const { at, id } = after ?? { at: Number.MAX_SAFE_INTEGER, id: "" };
+  // Behind every event that is wanted: no id is before "".
+  const { at, id } = after ?? { at: until ?? Number.MAX_SAFE_INTEGER, id: "" };
   if (repository === null) {
     return db
       .prepare(

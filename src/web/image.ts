@@ -105,7 +105,8 @@ async function loadConfig(
   return text === null ? null : readConfig(text);
 }
 
-function isImageConfig(mediaType: string): boolean {
+/** Of what is run, and has settings. */
+export function isImageConfig(mediaType: string): boolean {
   return (
     mediaType === "application/vnd.oci.image.config.v1+json" ||
     mediaType === "application/vnd.docker.container.image.v1+json"

@@ -75,6 +75,75 @@ describe.each([true, false])("with JavaScript: %j", (javaScriptEnabled) => {
   });
 });
 
+describe.each([true, false])("with JavaScript: %j", (javaScriptEnabled) => {
+  const name = javaScriptEnabled ? "erin" : "frank";
+
+  test("a user is added, signs in, gets other rights, and goes", async () => {
+    const { context, page } = await open({ javaScriptEnabled });
+    await page.getByRole("link", { name: "Users" }).click();
+    await page.getByRole("link", { name: "Add a user" }).click();
+    await page.getByLabel("User", { exact: true }).fill(name);
+    await page.getByLabel("Repositories, as patterns").first().fill("tools/**");
+    await page.getByRole("button", { name: "Add a user" }).click();
+    const password = (await page.locator(".success code").textContent()) ?? "";
+    const theirs = await world.browser.newContext({ locale: "en-US", javaScriptEnabled });
+    const other = await theirs.newPage();
+    await signIn(other, world.origin, name, password);
+    await expect.poll(() => other.locator("tbody").textContent()).toContain("tools/");
+    expect(await other.locator("tbody").textContent()).not.toContain("team/");
+    expect(await other.getByRole("link", { name: "Users" }).count()).toBe(0);
+    await page.getByLabel("Repositories, as patterns").first().fill("team/**");
+    await page.getByRole("button", { name: "Set these rights" }).click();
+    await page.getByText("The rights are set.").waitFor();
+    // With other rights one signs in again.
+    await other.goto(`${world.origin}/tokens`);
+    expect(new URL(other.url()).pathname).toBe("/sign-in");
+    await signIn(other, world.origin, name, password);
+    await expect.poll(() => other.locator("tbody").textContent()).toContain("team/");
+    await page.getByLabel(`Type ${name} to confirm`).fill(name);
+    await page.getByRole("button", { name: `Remove ${name}` }).click();
+    await page.waitForURL(`${world.origin}/users`);
+    await other.goto(`${world.origin}/tokens`);
+    expect(new URL(other.url()).pathname).toBe("/sign-in");
+    for (const each of [context, theirs]) await each.close();
+  });
+});
+
+test("a cookie that was copied is worth nothing once its session was signed out of", async () => {
+  const { context, page } = await open();
+  const cookies = await context.cookies();
+  const thief = await world.browser.newContext({ locale: "en-US" });
+  await thief.addCookies(cookies);
+  const elsewhere = await thief.newPage();
+  await elsewhere.goto(`${world.origin}/users`);
+  expect(await elsewhere.locator("h1").textContent()).toBe("Users");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect.poll(() => page.locator("header").textContent()).toContain("Sign in");
+  await elsewhere.goto(`${world.origin}/users`);
+  expect(new URL(elsewhere.url()).pathname).toBe("/sign-in");
+  for (const each of [context, thief]) await each.close();
+});
+
+test("an image without a tag is found and deleted, and the trail of that day tells of it", async () => {
+  const { context, page } = await open();
+  await page.goto(`${world.origin}/r/team/storefront`);
+  await page.getByRole("link", { name: "Images without a tag" }).click();
+  const signature = page.locator("tbody tr", { hasText: "cosign" });
+  await signature.getByRole("link", { name: "Delete" }).click();
+  await page.getByRole("button", { name: "Delete this image" }).click();
+  await page.waitForURL(/\/r\/team\/storefront$/);
+  await page.goto(`${world.origin}/audit?action=delete-manifest`);
+  const today = new Date().toISOString().slice(0, 10);
+  await page.getByLabel("From (UTC)").fill(today);
+  await page.getByRole("button", { name: "Filter" }).click();
+  expect(await page.locator("tbody").textContent()).toContain("team/storefront");
+  await page.getByLabel("From (UTC)").fill("2001-01-01");
+  await page.getByLabel("Until (UTC)").fill("2001-01-02");
+  await page.getByRole("button", { name: "Filter" }).click();
+  await page.getByText("There is no such event").waitFor();
+  await context.close();
+});
+
 test("a repository goes once its name has been typed", async () => {
   const { context, page } = await open();
   await page.goto(`${world.origin}/r/tools/build`);

@@ -23,6 +23,7 @@ const PAGES: [name: string, path: string][] = [
   ["image", "/image/team/storefront/1.4.0"],
   ["index", "/image/team/storefront/latest"],
   ["compare", "/compare/team/storefront?tag=1.2.0&tag=1.4.0"],
+  ["untagged", "/untagged/team/storefront"],
   ["delete", "/delete/team/storefront/1.1.0"],
   ["delete-repository", "/delete-repository/tools/lint"],
   ["retag", "/retag/team/storefront/1.4.0"],
@@ -30,6 +31,8 @@ const PAGES: [name: string, path: string][] = [
   ["layer", "/image/tools/files/latest"],
   ["tokens", "/tokens"],
   ["users", "/users"],
+  ["user", "/user/dana"],
+  ["add-user", "/add-user"],
   ["usage", "/usage"],
   ["rules", "/rules"],
   ["audit", "/audit"],
@@ -38,6 +41,13 @@ const PAGES: [name: string, path: string][] = [
 ];
 
 const SCREEN = { width: 1000, height: 640 };
+
+const PHONE = { width: 360, height: 740 };
+
+const LANGUAGES = ["en", "de"];
+
+/** By language, each signed in. */
+const phones = new Map<string, Page>();
 
 let world: World;
 let context: BrowserContext;
@@ -50,6 +60,11 @@ beforeAll(async () => {
   await signIn(page, world.origin);
   await page.goto(`${world.origin}/collection`);
   await page.getByRole("button", { name: "Collect now" }).click();
+  await page.goto(`${world.origin}/add-user`);
+  await page.getByLabel("User", { exact: true }).fill("dana");
+  await page.getByLabel("Repositories, as patterns").first().fill("team/** library/**");
+  await page.getByRole("button", { name: "Add a user" }).click();
+  await page.getByText("The user is added.").waitFor();
   const policy = { kind: "immutable", repositories: ["team/**"], tags: ["1.*"] };
   await setUp("PUT", "policies/releases", policy);
   await setUp("PUT", "quotas/team", { repositories: "team/**", allowed: 5_000_000 });
@@ -58,6 +73,14 @@ beforeAll(async () => {
     access: [{ repositories: ["team/**"], actions: ["pull"] }],
     expiresIn: 86400,
   });
+});
+
+beforeAll(async () => {
+  for (const locale of LANGUAGES) {
+    const phone = await world.browser.newContext({ locale, viewport: PHONE });
+    await phone.addCookies(await context.cookies());
+    phones.set(locale, await phone.newPage());
+  }
 });
 
 /** By the registry's own extension. */
@@ -106,13 +129,14 @@ describe.each(PAGES)("%s", (name, image) => {
     await page.emulateMedia({ colorScheme: "light" });
   });
 
-  test("fits a phone", async () => {
-    await page.setViewportSize({ width: 360, height: 740 });
-    await page.goto(`${world.origin}${path}`);
-    const width = await page.evaluate("document.documentElement.scrollWidth");
-    expect(await violationsOf(page)).toEqual([]);
-    await page.setViewportSize(SCREEN);
-    expect(width).toBeLessThanOrEqual(360);
+  test.each(LANGUAGES)("fits a phone, without a violation, in %s", async (language) => {
+    const phone = phones.get(language) as Page;
+    await phone.goto(`${world.origin}${path}`);
+    const [spoken, width] = await phone.evaluate<[string, number]>(
+      "[document.documentElement.lang, document.documentElement.scrollWidth]",
+    );
+    expect([spoken, await violationsOf(phone)]).toEqual([language, []]);
+    expect(width).toBeLessThanOrEqual(PHONE.width);
   });
 
   test("asks nobody else, breaks no policy, and is small", async () => {

@@ -247,6 +247,35 @@ describe("the audit trail", () => {
     expect((await browser.get("/audit?last=%3Cb%3E")).status).toBe(200);
   });
 
+  test("is of some days, on the page and in the table, and of all where none is named", async () => {
+    const add = env.DB.prepare(
+      "INSERT INTO audit_events (id, at, action, outcome, reference) VALUES (?1, ?2, 'scrub', 'done', ?3)",
+    );
+    const at = (time: string) => Date.parse(`2026-03-${time}Z`);
+    const times = ["01T23:59:59.999", "02T00:00:00", "02T12:00:00", "03T23:59:59.999", "04T00:00:00"];
+    await env.DB.batch(times.map((time) => add.bind(time, at(time), `at-${time.slice(0, 5)}`)));
+    const browser = await Browser.signedIn("admin");
+    const shown = async (query: string, place = "/audit") =>
+      (await browser.get(`${place}?${query}`)).html.match(/at-0\dT\d\d/g)?.reverse() ?? [];
+    for (const place of ["/audit", "/audit.csv"]) {
+      expect(await shown("from=2026-03-02&until=2026-03-03", place)).toEqual([
+        "at-02T00",
+        "at-02T12",
+        "at-03T23",
+      ]);
+      expect(await shown("until=2026-03-01", place)).toEqual(["at-01T23"]);
+      expect(await shown("from=2026-03-04", place)).toEqual(["at-04T00"]);
+      expect(await shown("from=2026-03-03&until=2026-03-02", place)).toEqual([]);
+      for (const none of ["from=x", "until=2026-13-77", "from=%3Cb%3E&until=1"])
+        expect([none, (await shown(none, place)).length]).toEqual([none, 5]);
+    }
+    const page = await browser.get("/audit?from=2026-03-02&until=2026-03-03");
+    expect(page.html).toContain('name="from" type="date" value="2026-03-02"');
+    expect(linksOf(page)).toContain("/audit.csv?from=2026-03-02&until=2026-03-03");
+    const api = await request("GET", `/v2/_berth/audit?until=${at("02T12:00:00")}&action=scrub`);
+    expect((await api.json<{ events: unknown[] }>()).events).toHaveLength(2);
+  });
+
   test("is no formula to a spreadsheet", () => {
     expect(csvOf([["=1+1", '"', "a,b", "-x", "plain"]])).toBe(`"'=1+1","""","a,b","'-x","plain"\r\n`);
   });

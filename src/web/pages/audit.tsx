@@ -17,20 +17,34 @@ const EXPORTED_AT_ONCE = 1000;
 export const auditTrail = new Hono<WebEnv>();
 
 const FIELDS = ["repository", "actor", "action"] as const;
-type Wanted = Record<(typeof FIELDS)[number], string>;
+/** In UTC, and each with all of it. */
+const DAYS = ["from", "until"] as const;
+type Wanted = Record<(typeof FIELDS | typeof DAYS)[number], string>;
+
+const DAY = 86_400_000;
 
 function wantedOf(c: Context): Wanted {
-  const [repository = "", actor = "", action = ""] = FIELDS.map((field) =>
-    (c.req.query(field) ?? "").trim().slice(0, 255),
-  );
-  return { repository, actor, action };
+  const text = (field: string) => (c.req.query(field) ?? "").trim().slice(0, 255);
+  // What is no day is not there, on the page either.
+  const day = (field: string) => (Number.isNaN(startOf(text(field))) ? "" : text(field));
+  const [repository, actor, action] = [text("repository"), text("actor"), text("action")];
+  return { repository, actor, action, from: day("from"), until: day("until") };
 }
 
-function filterOf({ repository, actor, action }: Wanted): EventFilter {
-  return { repository: repository || null, actor: actor || null, action: action || null, since: 0 };
+/** Of a day like "2026-11-28", in UTC: milliseconds since the epoch. NaN for what is none. */
+function startOf(day: string): number {
+  return /^\d{4}-\d{2}-\d{2}$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN;
 }
 
-// GET /audit?repository=&actor=&action=&last=<cursor>
+function filterOf({ repository, actor, action, from, until }: Wanted): EventFilter {
+  return {
+    ...{ repository: repository || null, actor: actor || null, action: action || null },
+    since: from === "" ? 0 : startOf(from),
+    until: until === "" ? null : startOf(until) + DAY,
+  };
+}
+
+// GET /audit?repository=&actor=&action=&from=<day>&until=<day>&last=<cursor>
 auditTrail.get("/audit", async (c) => {
   requireAdmin(c);
   const wanted = wantedOf(c);
@@ -41,7 +55,7 @@ auditTrail.get("/audit", async (c) => {
   ));
 });
 
-// GET /audit.csv?repository=&actor=&action=
+// GET /audit.csv?repository=&actor=&action=&from=<day>&until=<day>
 auditTrail.get("/audit.csv", (c) => {
   requireAdmin(c);
   const filter = filterOf(wantedOf(c));
@@ -104,6 +118,12 @@ function Trail({ view, wanted, events, next }: Props) {
             <div>
               <label for={field}>{texts.auditFields[field]}</label>
               <input id={field} name={field} value={wanted[field]} autocomplete="off" autocapitalize="none" />
+            </div>
+          ))}
+          {DAYS.map((day) => (
+            <div>
+              <label for={day}>{texts.auditDays[day]}</label>
+              <input id={day} name={day} type="date" value={wanted[day]} />
             </div>
           ))}
           <button type="submit" class="quiet">

@@ -175,6 +175,9 @@ function Repository(props: Props) {
       {newest === undefined ? null : (
         <PullCommands view={view} name={name} tag={newest.name} digest={newest.digest} />
       )}
+      <p>
+        <a href={placePath("untagged", name)}>{texts.untaggedImages}</a>
+      </p>
       {deletable ? (
         <p>
           <a href={placePath("delete-repository", name)}>{texts.deleteRepository}</a>

@@ -9,7 +9,15 @@ export function repositoryPath(name: string): string {
 }
 
 /** What there is of a repository besides: each kind of page has a path of its own, as names hold slashes. */
-export type Place = "image" | "raw" | "compare" | "delete" | "delete-repository" | "retag" | "layer";
+export type Place =
+  | "image"
+  | "raw"
+  | "compare"
+  | "delete"
+  | "delete-repository"
+  | "retag"
+  | "layer"
+  | "untagged";
 
 /** @param reference a tag or digest, where the page is of one */
 export function placePath(place: Place, name: string, reference?: string): string {

@@ -131,6 +131,16 @@ export const english = {
   rawManifest: "The exact bytes",
   showManifest: "Show it here",
 
+  // What has no tag
+  untaggedImages: "Images without a tag",
+  untaggedMeans:
+    "They can be pulled by their digest. What an index names, or refers to another image, is here too, and is needed.",
+  noneUntagged: "There is none.",
+  neededBy: "Needed by",
+  partOfIndex: "an index",
+  refersTo: "refers to",
+  lastNeeded: "Last pushed or freed",
+
   // A layer
   layerContents: "Files of a layer",
   files: "Files",
@@ -201,6 +211,7 @@ export const english = {
 
   // Administration
   auditFields: { repository: "Repository", actor: "Who", action: "Action" },
+  auditDays: { from: "From (UTC)", until: "Until (UTC)" },
   exportCsv: "All of these as a table (CSV)",
   noEvents: "There is no such event on this page.",
   when: "When",

@@ -132,6 +132,16 @@ export const german: Texts = {
   rawManifest: "Die genauen Bytes",
   showManifest: "Hier anzeigen",
 
+  // Was keinen Tag hat
+  untaggedImages: "Images ohne Tag",
+  untaggedMeans:
+    "Sie lassen sich über ihren Digest ziehen. Auch was ein Index nennt oder was auf ein anderes Image verweist, steht hier, und wird gebraucht.",
+  noneUntagged: "Es gibt keines.",
+  neededBy: "Gebraucht von",
+  partOfIndex: "einem Index",
+  refersTo: "verweist auf",
+  lastNeeded: "Zuletzt gepusht oder frei geworden",
+
   // Eine Schicht
   layerContents: "Dateien einer Schicht",
   files: "Dateien",
@@ -200,6 +210,7 @@ export const german: Texts = {
 
   // Verwaltung
   auditFields: { repository: "Betroffenes Repository", actor: "Wer", action: "Was" },
+  auditDays: { from: "Von (UTC)", until: "Bis (UTC)" },
   exportCsv: "Alle diese als Tabelle (CSV)",
   noEvents: "Auf dieser Seite ist kein solches Ereignis.",
   when: "Wann",
