@@ -8,7 +8,7 @@ import { attempt, type Result, run } from "./support/command.ts";
 import { Containerd } from "./support/containerd.ts";
 import { PASSWORD, send, USER } from "./support/login.ts";
 import { faultsIn, type Registry, ROOT, startRegistry } from "./support/registry.ts";
-import { image, workspace } from "./support/shared.ts";
+import { smallImage, workspace } from "./support/shared.ts";
 
 const dockerSocket = inject("dockerSocket");
 
@@ -55,10 +55,10 @@ describe.each(MODES)("with %s", (mode, variables) => {
     registry = await startRegistry(workspace, undefined, [...variables]);
     await user("add puller --repositories 'team/**' 'library/**' --actions pull", "pull only");
     await user("add teamster --repositories 'team/**' --actions pull push delete", "team only");
-    await run("/usr/bin/docker", ["tag", image.name, `${registry.host}/team/app:1`], {
+    await run("/usr/bin/docker", ["tag", smallImage.name, `${registry.host}/team/app:1`], {
       env: { DOCKER_HOST: `unix://${dockerSocket}`, DOCKER_CONFIG: home },
     });
-    await docker("tag", image.name, `${registry.host}/library/app:1`);
+    await docker("tag", smallImage.name, `${registry.host}/library/app:1`);
   });
   afterAll(async () => {
     expect(faultsIn(registry.service.log)).toEqual([]);

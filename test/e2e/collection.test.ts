@@ -9,7 +9,7 @@ import { ContainerTools } from "./support/containers.ts";
 import { send } from "./support/login.ts";
 import { runAgainst } from "./support/programs.ts";
 import { faultsIn, type Registry, ROOT, startRegistry } from "./support/registry.ts";
-import { docker, image, workspace } from "./support/shared.ts";
+import { docker, smallImage, workspace } from "./support/shared.ts";
 
 /** Seconds. */
 const GRACE_PERIOD = 2;
@@ -41,8 +41,8 @@ describe("two images that share layers", () => {
   let own: string[] = [];
 
   beforeAll(async () => {
-    await docker.push(image.name, kept());
-    await docker.run("create", "--name", "changed", image.name);
+    await docker.push(smallImage.name, kept());
+    await docker.run("create", "--name", "changed", smallImage.name);
     await docker.run("commit", "--change", "LABEL changed=yes", "changed", "changed:1");
     await docker.push("changed:1", dropped());
     const needed = await blobsOf("shop/kept", "1");
@@ -67,10 +67,10 @@ describe("two images that share layers", () => {
     for (const digest of await blobsOf("shop/kept", "1")) {
       expect((await hashBlob(registry.host, "shop/kept", digest)).digest).toBe(digest);
     }
-    await docker.run("image", "rm", "--force", kept(), image.name);
+    await docker.run("image", "rm", "--force", kept(), smallImage.name);
     await docker.run("pull", kept());
-    expect(await docker.run("run", "--rm", "--network", "none", kept())).toBe(image.output);
-    await docker.run("tag", kept(), image.name);
+    expect(await docker.run("run", "--rm", "--network", "none", kept())).toBe(smallImage.output);
+    await docker.run("tag", kept(), smallImage.name);
   });
 
   it("the run is on record", async () => {

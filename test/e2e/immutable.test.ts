@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { headManifest } from "./support/api.ts";
 import { ContainerTools } from "./support/containers.ts";
 import { complaintOf, runAgainst } from "./support/programs.ts";
-import { docker, host, image, itLeavesACleanLog, workspace } from "./support/shared.ts";
+import { docker, host, itLeavesACleanLog, smallImage, workspace } from "./support/shared.ts";
 
 const OTHER = "immutable-other:1";
 const tools = new ContainerTools(workspace);
@@ -14,16 +14,16 @@ const KEPT = /the policy releases keeps the tag v1 as it is/;
 
 describe("an immutable tag", () => {
   beforeAll(async () => {
-    await docker.run("create", "--name", "immutable", image.name);
+    await docker.run("create", "--name", "immutable", smallImage.name);
     await docker.run("commit", "--change", "LABEL other=yes", "immutable", OTHER);
     await docker.run("rm", "immutable");
     await runAgainst(host, "policy", "set", "releases", "--repositories", "immutable/**", "--tags", "v*");
-    first = await docker.push(image.name, `${host}/immutable/app:v1`);
+    first = await docker.push(smallImage.name, `${host}/immutable/app:v1`);
     await docker.push(OTHER, `${host}/immutable/app:latest`);
   });
 
   it("can be pushed again with the same image", async () => {
-    expect(await docker.push(image.name, `${host}/immutable/app:v1`)).toBe(first);
+    expect(await docker.push(smallImage.name, `${host}/immutable/app:v1`)).toBe(first);
   });
 
   it("does not move by docker, which shows why", async () => {
@@ -52,7 +52,7 @@ describe("an immutable tag", () => {
   });
 
   it("leaves other tags free", async () => {
-    expect(await docker.push(image.name, `${host}/immutable/app:latest`)).toBe(first);
+    expect(await docker.push(smallImage.name, `${host}/immutable/app:latest`)).toBe(first);
   });
 
   it("moves when the policy is gone", async () => {

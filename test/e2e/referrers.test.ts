@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { getReferrers, headManifest, pushBlob, putManifest } from "./support/api.ts";
 import { ContainerTools } from "./support/containers.ts";
-import { docker, host, image, itLeavesACleanLog, workspace } from "./support/shared.ts";
+import { docker, host, itLeavesACleanLog, smallImage, workspace } from "./support/shared.ts";
 
 const name = "referrers/image";
 const SBOM = "application/vnd.example.sbom";
@@ -15,7 +15,7 @@ describe("artifacts with a subject", () => {
   let subject = { mediaType: "", digest: "", size: 0 };
 
   beforeAll(async () => {
-    await docker.push(image.name, `${host}/${name}:1`);
+    await docker.push(smallImage.name, `${host}/${name}:1`);
     const { mediaType, digest, length } = await headManifest(host, name, "1");
     subject = { mediaType, digest, size: length };
   });
@@ -74,7 +74,7 @@ describe("artifacts with a subject", () => {
   it("stay listed after their subject was deleted, and find it again when it comes back", async () => {
     await tools.skopeo("delete", "--tls-verify=false", `docker://${host}/${name}:1`);
     expect(await getReferrers(host, name, subject.digest)).toHaveLength(1);
-    expect(await docker.push(image.name, `${host}/${name}:1`)).toBe(subject.digest);
+    expect(await docker.push(smallImage.name, `${host}/${name}:1`)).toBe(subject.digest);
     expect(await getReferrers(host, name, subject.digest)).toHaveLength(1);
   });
 

@@ -1,5 +1,5 @@
 /**
- * What all files share: a registry, a docker daemon, and an image that docker has built but not pushed yet.
+ * What all files share: a registry, a docker daemon, and two images that docker has built but not pushed yet.
  * All of it lives in one temporary folder, and ends with the run.
  */
 
@@ -14,7 +14,11 @@ import { killUsersOf } from "./support/process-group.ts";
 import { startRegistry } from "./support/registry.ts";
 import type { Service } from "./support/service.ts";
 
+/** More than the edge lets through at a time. Bytes. */
 const BIG_LAYER = 150 * 1024 ** 2;
+
+/** Where nothing turns on the size: each client spends seconds on a large layer, each time. Bytes. */
+const SMALL_LAYER = 12 * 1024 ** 2;
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -24,8 +28,10 @@ declare module "vitest" {
     host: string;
     registryLog: string;
     dockerSocket: string;
-    /** The image's name in docker, and what a container of it prints. */
+    /** An image's name in docker, and what a container of it prints. */
     image: { name: string; output: string };
+    /** Another one, that shares no large layer with it. */
+    smallImage: { name: string; output: string };
   }
 }
 
@@ -44,14 +50,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
     services.push(registry.service);
     const { service, socket, docker } = await startDocker(workspace);
     services.push(service);
-    const context = createBuildContext(workspace, BIG_LAYER);
-    await docker.build(context.directory, "fixture");
+    const big = createBuildContext(workspace, BIG_LAYER);
+    await docker.build(big.directory, "fixture");
+    const small = createBuildContext(workspace, SMALL_LAYER);
+    await docker.build(small.directory, "small-fixture");
 
     project.provide("workspace", workspace);
     project.provide("host", registry.host);
     project.provide("registryLog", registry.service.logFile);
     project.provide("dockerSocket", socket);
-    project.provide("image", { name: "fixture", output: context.output });
+    project.provide("image", { name: "fixture", output: big.output });
+    project.provide("smallImage", { name: "small-fixture", output: small.output });
   } catch (error) {
     await teardown();
     throw error;

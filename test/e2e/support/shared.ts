@@ -8,6 +8,7 @@ import { faultsIn } from "./registry.ts";
 export const workspace = inject("workspace");
 export const host = inject("host");
 export const image = inject("image");
+export const smallImage = inject("smallImage");
 export const docker = new Docker(inject("dockerSocket"), workspace);
 
 /** The lines that the shared registry has logged since `mark`. */
