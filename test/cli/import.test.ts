@@ -205,6 +205,38 @@ describe("when the source", () => {
     expectAll();
   });
 
+  test("wants tokens, and one runs out where a blob breaks off, it is read on with another", async () => {
+    image("app", large);
+    let issued = 0;
+    let uses = 0;
+    let isCut = false;
+    from.fault = (request, response) => {
+      if (request.url?.startsWith("/token")) {
+        issued += 1;
+        uses = 0;
+        response.end(JSON.stringify({ token: `t${issued}`, expires_in: 60 }));
+        return true;
+      }
+      uses += 1;
+      if (request.headers.authorization !== `Bearer t${issued}` || uses > 3) {
+        const challenge = `Bearer realm="${from.origin}/token",service="s"`;
+        refuse(response, 401, "UNAUTHORIZED", { "WWW-Authenticate": challenge });
+        return true;
+      }
+      if (isCut || request.method !== "GET" || !request.url?.includes(sha256(large))) return false;
+      isCut = true;
+      // No use of the token is left for what comes behind the cut.
+      uses = 3;
+      response.writeHead(200, { "Content-Length": large.length });
+      response.write(large.subarray(0, 1_000_000), () => setTimeout(() => response.destroy(), 50));
+      return true;
+    };
+    const { code, stderr } = await run();
+    expect(code, stderr).toBe(0);
+    expect([isCut, issued]).toEqual([true, expect.toSatisfy((count: number) => count > 1)]);
+    expectAll();
+  });
+
   test("has no ranges, it is read again up to there", async () => {
     image("app", large);
     from.ranges = false;

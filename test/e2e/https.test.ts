@@ -4,13 +4,15 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, statSync } from "no
 import { request } from "node:https";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readPage } from "../support/pages.ts";
+import { headManifest } from "./support/api.ts";
 import { attempt, run } from "./support/command.ts";
 import { ContainerTools } from "./support/containers.ts";
-import { AUTHORIZATION, PASSWORD } from "./support/login.ts";
+import { AUTHORIZATION, logInTo, PASSWORD } from "./support/login.ts";
 import { freePort } from "./support/ports.ts";
 import { faultsIn, ROOT } from "./support/registry.ts";
 import { Service } from "./support/service.ts";
-import { docker, image, workspace } from "./support/shared.ts";
+import { docker, host as plain, smallImage, workspace } from "./support/shared.ts";
 
 const state = mkdtempSync(join(workspace, "https-"));
 /** Where podman and skopeo look for what signs a registry's certificate: any name that ends in .crt. */
@@ -37,7 +39,8 @@ function statusOf(ca?: string): Promise<number> {
 beforeAll(async () => {
   port = await freePort();
   host = `127.0.0.1:${port}`;
-  service = start("--https");
+  // With anything public it asks for tokens, as registries elsewhere do.
+  service = start("--https", "--var", "PUBLIC_REPOSITORIES:public/**");
   await service.ready(async () => service.log.includes("docker push"));
   mkdirSync(trusted);
   copyFileSync(join(state, "tls/ca.crt"), join(trusted, "ca.crt"));
@@ -56,13 +59,48 @@ describe("npm start -- --https", () => {
 
   it("is pushed to by docker, and pulled from by podman and skopeo, which verify it", async () => {
     const source = `${host}/tls/image:1`;
-    const digest = await docker.push(image.name, source);
+    const digest = await docker.push(smallImage.name, source);
     await tools.podman("pull", "--cert-dir", trusted, source);
-    expect(await tools.podman("run", "--rm", "--network=none", "--pull=never", source)).toBe(image.output);
+    expect(await tools.podman("run", "--rm", "--network=none", "--pull=never", source)).toBe(
+      smallImage.output,
+    );
     const inspected = await tools.skopeo("inspect", "--cert-dir", trusted, `docker://${source}`);
     expect(JSON.parse(inspected).Digest).toBe(digest);
     await tools.podman("push", "--cert-dir", trusted, source, `docker://${host}/tls/again:1`);
-    await expect(tools.podman("pull", `${host}/tls/again:1`)).rejects.toThrow(/x509: /);
+    const page = readPage("docs/clients.md");
+    for (const [registry, said] of [
+      [host, "x509: certificate signed by unknown authority"],
+      [plain, "http: server gave HTTP response to HTTPS client"],
+    ] as const) {
+      await expect(tools.podman("pull", `${registry}/tls/again:1`)).rejects.toThrow(said);
+      // The page says what to do then.
+      expect(page).toContain(`| \`${said}\` |`);
+    }
+  });
+
+  it("is imported from by whoever trusts its certificate, with tokens and a login of docker's", async () => {
+    const home = mkdtempSync(join(workspace, "https-home-"));
+    logInTo(join(home, "config.json"), [host, plain]);
+    const berth = (env: Record<string, string>, from = `https://${host}`) =>
+      attempt(
+        process.execPath,
+        [join(ROOT, "src/cli/berth.js"), "import", `${from}/tls`, "--registry", plain],
+        {
+          env: { DOCKER_CONFIG: home, ...env },
+        },
+      );
+    expect((await berth({}, host)).stderr).toContain(`write https://${host} if that is meant`);
+    const began = Date.now();
+    const refused = await berth({});
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^berth: .*certificate.*\n$/)]);
+    expect(refused.stderr).toContain("NODE_EXTRA_CA_CERTS");
+    expect(Date.now() - began).toBeLessThan(20_000);
+    const { code, stdout, stderr } = await berth({ NODE_EXTRA_CA_CERTS: join(trusted, "ca.crt") });
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^2 tags copied/);
+    const { digest } = await headManifest(plain, "tls/image", "1");
+    const inspected = await tools.skopeo("inspect", "--cert-dir", trusted, `docker://${host}/tls/image:1`);
+    expect(digest).toBe(JSON.parse(inspected).Digest);
   });
 
   it("leaves a clean log, but for who does not trust it", () => {

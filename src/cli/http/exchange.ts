@@ -4,6 +4,7 @@ import http, { type ClientRequest, type IncomingMessage, type OutgoingHttpHeader
 import https from "node:https";
 import { describe } from "../failure.ts";
 import type { Agents } from "./agents.ts";
+import { tlsFailure } from "./tls-failure.ts";
 
 /** How long the other side may take no byte. Milliseconds. */
 const WRITE_TIMEOUT = 60_000;
@@ -45,7 +46,7 @@ export class ConnectionFailure extends Error {
 /**
  * Sends a request and waits for the response's head.
  * @returns the response; its body is the caller's to read or destroy
- * @throws ConnectionFailure
+ * @throws ConnectionFailure, or Failure for a certificate that is not trusted
  */
 export async function open(agents: Agents, request: Request): Promise<IncomingMessage> {
   return (await converse(agents, request)).message;
@@ -58,7 +59,9 @@ async function converse(
   const outgoing = start(agents, request);
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     outgoing.once("response", resolve);
-    outgoing.on("error", (error) => reject(new ConnectionFailure(request.url, error)));
+    outgoing.on("error", (error) => {
+      reject(tlsFailure(request.url, error) ?? new ConnectionFailure(request.url, error));
+    });
   });
   // Whoever waits for it hears of it; when a body's own error comes first, nobody does.
   answered.catch(() => {});
@@ -73,7 +76,7 @@ async function converse(
   }
 }
 
-/** Sends a request and reads its whole, small answer. @throws ConnectionFailure */
+/** Sends a request and reads its whole, small answer. @throws as {@link open} does */
 export async function ask(agents: Agents, request: Request): Promise<Answer> {
   const { message, outgoing } = await converse(agents, request);
   const body = await readWhole(message, request.url);
