@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import { bucket } from "../support/bucket.ts";
 import { breakAll } from "../support/faults.ts";
 import { digestOfManifest, imageOf, indexOf, pushImage } from "../support/images.ts";
 import { codesOf, pullBlob, pushBlob, putManifest, request, sha256 } from "../support/registry.ts";
@@ -59,7 +60,7 @@ describe("end-9: DELETE manifest", () => {
 
   test("invariant 6: a manifest kept in R2 is doomed by the statement that deletes its row", async () => {
     const digest = await pushImage("a", "v1", "config", [], { padding: "x".repeat(1_100_000) });
-    const [object] = (await env.BUCKET.list({ prefix: "manifests/" })).objects;
+    const [object] = await bucket.list("manifests/");
     await request("DELETE", `/v2/a/manifests/${digest}`);
     expect(await env.DB.prepare("SELECT object_key FROM doomed_objects").first("object_key")).toBe(
       object?.key,

@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
+import { bucket } from "../support/bucket.ts";
 import { pushImage } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
 import { pushBlob, request, sha256, textOf } from "../support/registry.ts";
@@ -49,7 +50,7 @@ describe("a large blob", () => {
 
   test("is 404 when its object is gone, so that it is pushed again", async () => {
     const row = await env.DB.prepare("SELECT object_key FROM blobs WHERE size = 1000000").first();
-    await env.BUCKET.delete(String(row?.object_key));
+    await bucket.delete(String(row?.object_key));
     expect((await request("GET", PATH)).status).toBe(404);
     expect((await request("HEAD", PATH)).status).toBe(404);
     await pushBlob("a", LARGE);

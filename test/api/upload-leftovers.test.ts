@@ -5,6 +5,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import type { RepositoryName } from "../../src/oci/reference.ts";
 import type { Chunk } from "../../src/storage/upload/protocol.ts";
+import { bucket } from "../support/bucket.ts";
 import { closing } from "../support/closing.ts";
 import { breakAll, breakNext, healAll } from "../support/faults.ts";
 import { measure } from "../support/meter.ts";
@@ -62,7 +63,7 @@ async function age(location: string, by: number): Promise<void> {
 }
 
 async function objectKeys(): Promise<string[]> {
-  return (await env.BUCKET.list()).objects.map(({ key }) => key);
+  return bucket.keys();
 }
 
 const NOTHING = { keys: [], alarm: null };
@@ -286,7 +287,7 @@ describe("a session that is being closed", () => {
     breakAll("DB.batch", "before");
     await close(location, sha256("hello"));
     healAll();
-    await env.BUCKET.delete(await objectKeys());
+    await bucket.delete(await objectKeys());
     expect((await close(location, sha256("hello"))).status).toBe(404);
     expect(await pullBlob("a", sha256("hello"))).toBe("status 404");
   });

@@ -3,6 +3,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import { bucket } from "../support/bucket.ts";
 import { breakAll, breakBodies, breakNext, healAll, interleave } from "../support/faults.ts";
 import { imageOf } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
@@ -39,12 +40,11 @@ function stateOf(location: string): Promise<Kept | undefined> {
 /** As R2 does after 7 days, or by a rule of the bucket. */
 async function dropMultipart(location: string): Promise<void> {
   const { objectKey, multipartId } = (await stateOf(location)) as Kept;
-  // Of S3 it says so in front: the same upload, by the simulator's own S3 endpoint.
-  await env.BUCKET.resumeMultipartUpload(objectKey, multipartId.replace(/^\w+:/, "")).abort();
+  await bucket.drop(objectKey, multipartId);
 }
 
 async function objectKeys(): Promise<string[]> {
-  return (await env.BUCKET.list()).objects.map(({ key }) => key);
+  return bucket.keys();
 }
 
 async function expectStored(content: Uint8Array): Promise<void> {
@@ -92,7 +92,7 @@ describe("a session that cannot end well any more", () => {
     breakAll("DB.batch", "before");
     expect((await close(location, sha256("hello"))).status).toBe(503);
     healAll();
-    await env.BUCKET.delete(await objectKeys());
+    await bucket.delete(await objectKeys());
     expect((await close(location, sha256("hello"))).status).toBe(404);
     expect((await request("GET", location)).status).toBe(404);
     expect(await stateOf(location)).toBe(undefined);
@@ -107,7 +107,7 @@ describe("a session that cannot end well any more", () => {
     await close(location, sha256("other"), { body: streamOf([content.subarray(PART + 1)]) });
     expect((await stateOf(location))?.phase).toBe("reopening");
     healAll();
-    await env.BUCKET.delete(await objectKeys());
+    await bucket.delete(await objectKeys());
     expect((await request("GET", location)).status).toBe(404);
     expect(await stateOf(location)).toBe(undefined);
   });

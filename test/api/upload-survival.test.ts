@@ -11,6 +11,7 @@ import { describe, expect, test } from "vitest";
 import type { RepositoryName } from "../../src/oci/reference.ts";
 import type { Chunk } from "../../src/storage/upload/protocol.ts";
 import type { UploadSession } from "../../src/storage/upload/session.ts";
+import { bucket } from "../support/bucket.ts";
 import { closing } from "../support/closing.ts";
 import { breakAll, breakNext, healAll } from "../support/faults.ts";
 import {
@@ -82,7 +83,7 @@ async function expectStored(name: string, content: Uint8Array): Promise<void> {
 }
 
 async function objectKeys(): Promise<string[]> {
-  return (await env.BUCKET.list()).objects.map(({ key }) => key);
+  return bucket.keys();
 }
 
 describe("chunks of any size in any mix", () => {

@@ -3,6 +3,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { age } from "../gc/support.ts";
+import { bucket } from "../support/bucket.ts";
 import { setDaysAhead } from "../support/clock.ts";
 import { breakAll, healAll, interleave } from "../support/faults.ts";
 import { digestOfManifest, imageOf, indexOf, manifestDescriptor, pushImage } from "../support/images.ts";
@@ -54,7 +55,7 @@ async function loseObject(table: "blobs" | "manifests", digest: string): Promise
   const key = await env.DB.prepare(`SELECT object_key FROM ${table} WHERE digest = ?1`)
     .bind(digest)
     .first<string>("object_key");
-  await env.BUCKET.delete(key ?? "");
+  await bucket.delete(key ?? "");
 }
 
 function evict(location: string): Promise<void> {
@@ -456,7 +457,7 @@ const POLICIES = { UNTAGGED_MANIFESTS: "1d", DELETE_DANGLING_REFERRERS: "true", 
 /** Something of every kind that a run takes, and something that stays. */
 async function fillWithGarbage(id: string): Promise<void> {
   // The run makes the bucket its own.
-  await env.BUCKET.delete("registry/identity");
+  await bucket.delete("registry/identity");
   await pushImage(`kept${id}`, "latest", `kept config ${id}`, [`kept layer ${id}`]);
   // Untagged, an object, with what only it names; and who refers to it.
   const old = imageOf(`old config ${id}`, [`old layer ${id}`], PADDING);
@@ -470,7 +471,7 @@ async function fillWithGarbage(id: string): Promise<void> {
   await pushBlob(`loose${id}`, `loose ${id}`);
   await pushBlob(`unlinked${id}`, `unlinked ${id}`);
   await request("DELETE", `/v2/unlinked${id}/blobs/${sha256(`unlinked ${id}`)}`);
-  await env.BUCKET.put(`blobs/orphan${id}`, "orphan");
+  await bucket.put(`blobs/orphan${id}`, "orphan");
   // An event that was kept for long enough.
   await env.DB.prepare(
     "INSERT INTO audit_events (id, at, action, outcome) VALUES (?1, 1, 'log-in', 'failed')",
@@ -478,7 +479,7 @@ async function fillWithGarbage(id: string): Promise<void> {
     .bind(`old${id}`)
     .run();
   // Doomed before.
-  await env.BUCKET.put(`blobs/doomed${id}`, "doomed");
+  await bucket.put(`blobs/doomed${id}`, "doomed");
   await env.DB.prepare("INSERT INTO doomed_objects (object_key, bytes, doomed_at) VALUES (?1, 6, 1)")
     .bind(`blobs/doomed${id}`)
     .run();

@@ -5,6 +5,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import type { CollectionReport } from "../../src/gc/report.ts";
 import worker from "../../src/index.ts";
+import { bucket } from "../support/bucket.ts";
 import { pullBlob, pushBlob, request, sha256 } from "../support/registry.ts";
 import { setVariables, withVariables } from "../support/settings.ts";
 import { age, collect, collected, objectKeys, sweep } from "./support.ts";
@@ -16,7 +17,7 @@ async function run(query = ""): Promise<CollectionReport> {
 /** Objects without a row, older than ORPHAN_AGE. */
 async function putOrphans(count: number): Promise<void> {
   setVariables({ ORPHAN_AGE: "2s", UPLOAD_EXPIRY: "1s" });
-  for (let index = 0; index < count; index++) await env.BUCKET.put(`blobs/orphan-${index}`, "x");
+  for (let index = 0; index < count; index++) await bucket.put(`blobs/orphan-${index}`, "x");
   await new Promise((resolve) => setTimeout(resolve, 2100));
 }
 
@@ -31,12 +32,11 @@ async function forgetEverything(): Promise<void> {
 describe("what lies beside the registry's objects", () => {
   test("is never looked at, however old", async () => {
     await pushBlob("a", "hello");
-    for (const key of ["backups/db.sql", "blob", "blobs", "manifest/x", "zzz"])
-      await env.BUCKET.put(key, "x");
+    for (const key of ["backups/db.sql", "blob", "blobs", "manifest/x", "zzz"]) await bucket.put(key, "x");
     await putOrphans(1);
     expect(await collected()).toEqual({ orphans: 1 });
     await sweep();
-    const { objects } = await env.BUCKET.list();
+    const objects = await bucket.list();
     const keys = objects.map(({ key }) => key);
     for (const key of ["backups/db.sql", "blob", "blobs", "manifest/x", "zzz"]) expect(keys).toContain(key);
     expect(keys).not.toContain("blobs/orphan-0");
@@ -76,9 +76,9 @@ describe("another database beside a bucket", () => {
 
   test("a dry run claims no bucket", async () => {
     await collect(true);
-    expect((await env.BUCKET.list({ prefix: "registry/" })).objects).toEqual([]);
+    expect(await bucket.list("registry/")).toEqual([]);
     await collect();
-    expect((await env.BUCKET.list({ prefix: "registry/" })).objects).toHaveLength(1);
+    expect(await bucket.list("registry/")).toHaveLength(1);
   });
 });
 
@@ -105,7 +105,7 @@ describe("more orphans than crashes leave", () => {
   test("on one page keep no other page from its turn", async () => {
     await pushBlob("a", "hello");
     await putOrphans(2);
-    for (let index = 0; index < 6; index++) await env.BUCKET.put(`manifests/orphan-${index}`, "x");
+    for (let index = 0; index < 6; index++) await bucket.put(`manifests/orphan-${index}`, "x");
     await new Promise((resolve) => setTimeout(resolve, 2100));
     for (let run = 0; run < 2; run++) {
       const report = await collect();

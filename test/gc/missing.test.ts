@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
+import { bucket } from "../support/bucket.ts";
 import { interleave } from "../support/faults.ts";
 import { imageOf, indexOf, pushImage } from "../support/images.ts";
 import {
@@ -27,7 +28,7 @@ const PART = 8 * 1024 * 1024;
 async function loseObjects(prefix: string): Promise<void> {
   const keys = (await objectKeys()).filter((key) => key.startsWith(prefix));
   expect(keys.length).toBeGreaterThan(0);
-  await env.BUCKET.delete(keys);
+  await bucket.delete(keys);
 }
 
 describe("a blob whose object has gone", () => {
@@ -84,7 +85,7 @@ describe("a blob whose object has gone", () => {
     await pushBlob("a", "config");
     await pushBlob("a", LAYER);
     const [, key] = await objectKeys();
-    await env.BUCKET.delete(key as string);
+    await bucket.delete(key as string);
     for (const content of ["config", LAYER]) await request("GET", `/v2/a/blobs/${sha256(content)}`);
     const gone = [];
     for (const content of ["config", LAYER])
@@ -101,7 +102,7 @@ describe("a blob whose object has gone", () => {
 
   test("a truncated object is replaced as well", async () => {
     await pushBlob("a", LAYER);
-    await env.BUCKET.put((await objectKeys())[0] as string, "lay");
+    await bucket.put((await objectKeys())[0] as string, "lay");
     await pushBlob("a", LAYER);
     expect(await pullBlob("a", sha256(LAYER))).toBe(LAYER);
     await sweep();

@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
+import { bucket } from "../support/bucket.ts";
 import { setDaysAhead } from "../support/clock.ts";
 import { allHappened, breakAll, healAll, interleave } from "../support/faults.ts";
 import { imageOf, indexOf, pushImage } from "../support/images.ts";
@@ -284,5 +285,5 @@ async function empty(): Promise<void> {
   }
   await env.DB.prepare("UPDATE gc_state SET holder = NULL, cursors = '{}'").run();
   const keys = await objectKeys();
-  if (keys.length > 0) await env.BUCKET.delete(keys);
+  if (keys.length > 0) await bucket.delete(keys);
 }

@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
+import { bucket } from "../support/bucket.ts";
 import { descriptorOf, imageOf, indexOf, LAYER, manifestDescriptor, pushImage } from "../support/images.ts";
 import { pullBlob, pushBlob, putManifest, request, sha256 } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
@@ -94,7 +95,7 @@ describe("links, blobs and their bytes", () => {
     const digest = await pushBlob("a", "hello");
     await age(2);
     const [old] = await objectKeys();
-    await env.BUCKET.put("blobs/unrelated", "x");
+    await bucket.put("blobs/unrelated", "x");
     await env.DB.batch([env.DB.prepare("DELETE FROM repository_blobs"), env.DB.prepare("DELETE FROM blobs")]);
     await pushBlob("a", "hello");
     await sweep();
@@ -141,7 +142,7 @@ describe("links, blobs and their bytes", () => {
 
 describe("orphans", () => {
   test("an object that no row names goes at its age, and not before", async () => {
-    await env.BUCKET.put("blobs/orphan", "x");
+    await bucket.put("blobs/orphan", "x");
     await pushBlob("a", "layer");
     expect(await collected()).toEqual({});
     setVariables({ ORPHAN_AGE: "2s", UPLOAD_EXPIRY: "1s" });

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { ScrubPage } from "../../src/storage/scrub/findings.ts";
 import type { Limits } from "../../src/storage/scrub/scrub.ts";
 import { finishBackground } from "../support/background.ts";
+import { bucket } from "../support/bucket.ts";
 import { pushImage } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
 import { codesOf, pushBlob, request, sha256 } from "../support/registry.ts";
@@ -45,7 +46,7 @@ describe("pages", () => {
 
   test("what is damaged is told once, however small they are", async () => {
     for (const tag of ["t1", "t2", "t3"]) await pushImage("a", tag, `config ${tag}`, ["one", "two"]);
-    for (const content of ["one", "two"]) await env.BUCKET.delete(await keyOfBlob(sha256(content)));
+    for (const content of ["one", "two"]) await bucket.delete(await keyOfBlob(sha256(content)));
     for (const items of [1, 2, 100]) {
       const { found } = await scrubAll((after) => limited(after, { items }));
       expect(found.damaged.map(({ tags }) => tags)).toEqual([["t1"], ["t2"], ["t3"]]);

@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
+import { bucket } from "../support/bucket.ts";
 import { healAll, interleave, recordCalls } from "../support/faults.ts";
 import { digestOfManifest, imageOf, pushImage } from "../support/images.ts";
 import { pullBlob, pushBlob, putManifest, request, sha256, sha512, textOf } from "../support/registry.ts";
@@ -34,8 +35,8 @@ describe("a push in the middle of a scrub", () => {
         for (; ; forced++) {
           await pushImage("a", "latest", "config", LAYERS);
           const key = await keyOfBlob(sha256("one"));
-          if (state === "gone") await env.BUCKET.delete(key);
-          else await env.BUCKET.put(key, "on");
+          if (state === "gone") await bucket.delete(key);
+          else await bucket.put(key, "on");
           let pushed = false;
           const push = async () => {
             await pushBlob("b", "one");
@@ -86,7 +87,7 @@ describe("a push in the middle of a scrub", () => {
     const push = () => putManifest("a", "large", LARGE, { "Content-Type": MEDIA_TYPE });
     await pushBlob("a", "config");
     await push();
-    await env.BUCKET.put(await keyOfManifest(sha256(LARGE)), "{}");
+    await bucket.put(await keyOfManifest(sha256(LARGE)), "{}");
     interleave("DB.batch", push);
     expect((await limited("manifests:", {})).quarantined).toEqual([]);
     expect(await textOf(await request("GET", "/v2/a/manifests/large"))).toBe(LARGE);
@@ -100,9 +101,9 @@ test("another scrub that has given the object to another row meanwhile keeps it 
   const digests = [sha256("one"), sha512("one")] as const;
   for (const digest of digests)
     await request("POST", `/v2/a/blobs/uploads/?digest=${digest}`, { body: "one" });
-  await env.BUCKET.delete(await objectKeys());
+  await bucket.delete(await objectKeys());
   await env.DB.prepare("UPDATE blobs SET missing_at = 1").run();
-  await env.BUCKET.put("blobs/orphan", "one");
+  await bucket.put("blobs/orphan", "one");
   setVariables({ ORPHAN_AGE: "2s", UPLOAD_EXPIRY: "1s" });
   await new Promise((resolve) => setTimeout(resolve, 2100));
   const row = "UPDATE blobs SET object_key = 'blobs/orphan', missing_at = NULL WHERE digest = ?1";
@@ -166,8 +167,8 @@ describe("a collection in the middle of a scrub", () => {
 
   test("an orphan that it dooms first is not named by a row", async () => {
     await pushImage("a", "latest", "config", LAYERS);
-    await env.BUCKET.delete(await keyOfBlob(sha256("one")));
-    await env.BUCKET.put("blobs/orphan", "one");
+    await bucket.delete(await keyOfBlob(sha256("one")));
+    await bucket.put("blobs/orphan", "one");
     await scrub();
     setVariables({ ORPHAN_AGE: "2s", UPLOAD_EXPIRY: "1s" });
     await new Promise((resolve) => setTimeout(resolve, 2100));

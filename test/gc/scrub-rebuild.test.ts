@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { ScrubOptions } from "../../src/storage/scrub/scrub.ts";
 import { scrubPage as scrubOne } from "../../src/storage/scrub/scrub.ts";
 import { mainStores, type Stores } from "../../src/storage/stores.ts";
+import { bucket } from "../support/bucket.ts";
 import { breakNext, interleave } from "../support/faults.ts";
 import { imageOf, pushImage } from "../support/images.ts";
 import { instrument } from "../support/instrument.ts";
@@ -49,9 +50,9 @@ async function growOld(): Promise<void> {
 /** Image a:latest, whose layer's bytes lie only under a key that no row names. @returns that key */
 async function orphanLayer(): Promise<string> {
   await pushImage("a", "latest", "config", [LAYER]);
-  await env.BUCKET.delete(await keyOfBlob(DIGEST));
+  await bucket.delete(await keyOfBlob(DIGEST));
   const orphan = `blobs/${crypto.randomUUID()}`;
-  await env.BUCKET.put(orphan, LAYER);
+  await bucket.put(orphan, LAYER);
   return orphan;
 }
 
@@ -155,7 +156,7 @@ describe("an object that no row names", () => {
     expect(found.healed).toEqual([{ kind: "blob", digest: DIGEST, detail: `its bytes were in ${orphan}` }]);
     expect([found.damaged, found.missing.length]).toEqual([[], 1]);
     expect(await keyOfBlob(DIGEST)).not.toBe(orphan);
-    await env.BUCKET.delete(orphan);
+    await bucket.delete(orphan);
     await expectWhole();
     await expectWell(REBUILD);
   });
@@ -174,8 +175,8 @@ describe("an object that no row names", () => {
   test("heals what a scrub has put aside, and the broken bytes stay", async () => {
     await pushImage("a", "latest", "config", [LAYER]);
     const broken = await keyOfBlob(DIGEST);
-    await env.BUCKET.put(broken, "the lazer");
-    await env.BUCKET.put("blobs/orphan", LAYER);
+    await bucket.put(broken, "the lazer");
+    await bucket.put("blobs/orphan", LAYER);
     await scrub(REBUILD);
     await expectWhole();
     await sweep();
@@ -189,8 +190,8 @@ describe("an object that no row names", () => {
     const digest = sha512(LAYER);
     await request("POST", `/v2/a/blobs/uploads/?digest=${digest}`, { body: LAYER });
     await pushImage("a", "latest", "config", [LAYER]);
-    for (const one of [digest, DIGEST]) await env.BUCKET.delete(await keyOfBlob(one));
-    await env.BUCKET.put("blobs/orphan", LAYER);
+    for (const one of [digest, DIGEST]) await bucket.delete(await keyOfBlob(one));
+    await bucket.put("blobs/orphan", LAYER);
     await growOld();
     expect((await scrub(REBUILD)).healed.map((one) => one.digest)).toEqual([DIGEST, digest]);
     expect(await pullBlob("a", digest)).toBe(LAYER);
@@ -225,10 +226,10 @@ describe("an object that no row names", () => {
 
   test("and that nothing lacks stays what it is", async () => {
     await pushImage("a", "latest", "config", [LAYER, "second"]);
-    await env.BUCKET.delete(await keyOfBlob(DIGEST));
-    await env.BUCKET.put("blobs/orphan", "something else");
-    await env.BUCKET.put("blobs/second", "second");
-    await env.BUCKET.put("backups/layer", LAYER);
+    await bucket.delete(await keyOfBlob(DIGEST));
+    await bucket.put("blobs/orphan", "something else");
+    await bucket.put("blobs/second", "second");
+    await bucket.put("backups/layer", LAYER);
     const keys = await objectKeys();
     const key = await keyOfBlob(sha256("second"));
     expect((await scrub(REBUILD)).healed).toEqual([]);
@@ -238,7 +239,7 @@ describe("an object that no row names", () => {
 
   test("is not even listed where nothing is missing", async () => {
     await pushImage("a", "latest", "config", [LAYER]);
-    await env.BUCKET.put("blobs/orphan", LAYER);
+    await bucket.put("blobs/orphan", LAYER);
     const costs = await measure(async () => {
       expect(await scrubPage({ after: "objects:", rebuild: "true" })).toMatchObject({
         phase: "objects",
@@ -257,8 +258,8 @@ describe("a large manifest that lacks its object", () => {
       await putManifest(name, "large", LARGE, { "Content-Type": MEDIA_TYPE });
     }
     const keys = (await objectKeys()).filter((key) => key.startsWith("manifests/"));
-    await env.BUCKET.delete(keys);
-    await env.BUCKET.put("manifests/orphan", LARGE);
+    await bucket.delete(keys);
+    await bucket.put("manifests/orphan", LARGE);
     const found = await scrub(REBUILD);
     expect(found.healed).toMatchObject([{ detail: expect.stringContaining("in a: ") }, { kind: "manifest" }]);
     for (const name of ["a", "b"])
@@ -286,8 +287,8 @@ describe("a copy", () => {
   async function loseLarge(): Promise<void> {
     await pushBlob("a", content);
     const key = await keyOfBlob(digest);
-    await env.BUCKET.put("blobs/orphan", content);
-    await env.BUCKET.delete(key);
+    await bucket.put("blobs/orphan", content);
+    await bucket.delete(key);
     await env.DB.prepare("UPDATE blobs SET missing_at = 1").run();
   }
 
@@ -305,7 +306,7 @@ describe("a copy", () => {
 
   test("in parts whose source goes meanwhile leaves nothing behind, and heals nothing", async () => {
     await loseLarge();
-    interleave("BUCKET.get", () => env.BUCKET.delete("blobs/orphan"), 1);
+    interleave("BUCKET.get", () => bucket.delete("blobs/orphan"), 1);
     const costs = await measure(async () => {
       const page = await scrubOne(smallStores(), { walk: "objects", after: null }, options());
       expect(page.healed).toEqual([]);
@@ -320,7 +321,7 @@ describe("a copy", () => {
     const orphan = await orphanLayer();
     await scrub();
     // It has been hashed, and is read again.
-    interleave("BUCKET.get", () => env.BUCKET.delete(orphan), 1);
+    interleave("BUCKET.get", () => bucket.delete(orphan), 1);
     expect((await scrubPage({ after: "objects:", rebuild: "true" })).healed).toEqual([]);
     expect(await objectKeys()).toHaveLength(1);
   });

@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
+import { bucket } from "../support/bucket.ts";
 import { imageOf, indexOf, pushImage } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
 import {
@@ -92,7 +93,7 @@ describe("a blob", () => {
     test(`${what}: is put aside, said to be gone, and comes back with a push`, async () => {
       await pushImage("a", "latest", "config", [LAYER]);
       const key = await keyOfBlob(DIGEST);
-      await env.BUCKET.put(key, bytes);
+      await bucket.put(key, bytes);
       const found = await scrub();
       const detail = `${bytes.length} bytes that hash to ${sha256(bytes)}`;
       expect(found).toMatchObject({
@@ -111,13 +112,13 @@ describe("a blob", () => {
       await expectWhole();
       expect(await keyOfBlob(DIGEST)).not.toBe(key);
       await sweep();
-      expect(await textOf(new Response((await env.BUCKET.get(key))?.body))).toBe(bytes);
+      expect(await textOf(new Response(await bucket.get(key)))).toBe(bytes);
     });
   }
 
   test("whose object has gone is said to be gone, and comes back with a push", async () => {
     await pushImage("a", "latest", "config", [LAYER]);
-    await env.BUCKET.delete(await keyOfBlob(DIGEST));
+    await bucket.delete(await keyOfBlob(DIGEST));
     expect(await headBlob()).toBe(200);
     for (let time = 0; time < 2; time++) {
       expect(await scrub()).toMatchObject({
@@ -147,9 +148,9 @@ describe("a blob", () => {
   test("that was marked as missing, and is there, is served again", async () => {
     await pushImage("a", "latest", "config", [LAYER]);
     const key = await keyOfBlob(DIGEST);
-    await env.BUCKET.put(key, "the lazer");
+    await bucket.put(key, "the lazer");
     await scrub();
-    await env.BUCKET.put(key, LAYER);
+    await bucket.put(key, LAYER);
     expect((await scrub()).healed).toEqual([
       { kind: "blob", digest: DIGEST, detail: "its object is there after all" },
     ]);
@@ -162,7 +163,7 @@ describe("a blob", () => {
     const digest = sha512(LAYER);
     await request("POST", `/v2/a/blobs/uploads/?digest=${digest}`, { body: LAYER });
     await expectWell();
-    await env.BUCKET.put(await keyOfBlob(digest), "the lazer");
+    await bucket.put(await keyOfBlob(digest), "the lazer");
     expect((await scrub()).quarantined).toMatchObject([
       { digest, detail: `9 bytes that hash to ${sha512("the lazer")}` },
     ]);
@@ -173,7 +174,7 @@ describe("a blob", () => {
     await pushImage("b", "latest", "other config", []);
     await pushBlob("a", LAYER);
     const key = await keyOfBlob(DIGEST);
-    await env.BUCKET.put(key, "the lazer");
+    await bucket.put(key, "the lazer");
     await scrub();
     await age(2);
     expect(await collected()).toMatchObject({ blobs: 1 });
@@ -210,7 +211,7 @@ describe("a large manifest, which is an object", () => {
   test("whose object has gone is said to be gone, and comes back with a push", async () => {
     await pushBlob("a", "config");
     await push();
-    await env.BUCKET.delete(await keyOfManifest(digest));
+    await bucket.delete(await keyOfManifest(digest));
     expect(await scrub()).toMatchObject({
       ...NOTHING,
       missing: [{ kind: "manifest", digest }],
@@ -226,7 +227,7 @@ describe("a large manifest, which is an object", () => {
     await push();
     const key = await keyOfManifest(digest);
     const flipped = LARGE.replace("xxxxx", "xxyxx");
-    await env.BUCKET.put(key, flipped);
+    await bucket.put(key, flipped);
     expect(await scrub()).toMatchObject({
       ...NOTHING,
       quarantined: [
@@ -331,7 +332,7 @@ describe("what is damaged", () => {
     await pushImage("a", "two", "config", [LAYER, "second"]);
     const other = await pushImage("b", null, "config", ["second"]);
     await pushImage("b", "whole", "config", []);
-    for (const content of [LAYER, "second"]) await env.BUCKET.delete(await keyOfBlob(sha256(content)));
+    for (const content of [LAYER, "second"]) await bucket.delete(await keyOfBlob(sha256(content)));
     const { damaged } = await scrub();
     expect(damaged.map((one) => ({ ...one, missing: [...one.missing].sort() }))).toEqual([
       {

@@ -7,6 +7,7 @@ import { parseCursor } from "../../src/storage/scrub/cursor.ts";
 import type { ScrubPage } from "../../src/storage/scrub/findings.ts";
 import { type Limits, scrubPage as scrubOne } from "../../src/storage/scrub/scrub.ts";
 import { mainStores } from "../../src/storage/stores.ts";
+import { bucket } from "../support/bucket.ts";
 import { imageOf, pushImage } from "../support/images.ts";
 import { instrument } from "../support/instrument.ts";
 import { pullBlob, putManifest, request, sha256, textOf } from "../support/registry.ts";
@@ -99,13 +100,13 @@ export async function damage(): Promise<void> {
   await pushImage("a", "latest", "config", LAYERS);
   await putManifest("a", "large", LARGE, { "Content-Type": MEDIA_TYPE });
   await pushImage("b", "whole", "config", ["whole"]);
-  await env.BUCKET.put(await keyOfBlob(sha256("one")), "0ne");
-  await env.BUCKET.delete(await keyOfBlob(sha256("two")));
-  await env.BUCKET.delete(await keyOfManifest(sha256(LARGE)));
+  await bucket.put(await keyOfBlob(sha256("one")), "0ne");
+  await bucket.delete(await keyOfBlob(sha256("two")));
+  await bucket.delete(await keyOfManifest(sha256(LARGE)));
   await env.DB.prepare("UPDATE blobs SET size = 9 WHERE digest = ?1").bind(sha256("three")).run();
   await env.DB.prepare("UPDATE blobs SET missing_at = 1 WHERE digest = ?1").bind(sha256("four")).run();
-  for (const content of ["one", "two"]) await env.BUCKET.put(`blobs/orphan-${content}`, content);
-  await env.BUCKET.put("manifests/orphan", LARGE);
+  for (const content of ["one", "two"]) await bucket.put(`blobs/orphan-${content}`, content);
+  await bucket.put("manifests/orphan", LARGE);
 }
 
 export async function expectWhole(): Promise<void> {
@@ -133,5 +134,5 @@ export async function empty(): Promise<void> {
     ...["pending_objects", "quarantined_objects", "doomed_objects"],
   ])
     await env.DB.prepare(`DELETE FROM ${table}`).run();
-  await env.BUCKET.delete(await objectKeys());
+  await bucket.delete(await objectKeys());
 }

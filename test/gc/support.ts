@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { expect } from "vitest";
 import { collectGarbage } from "../../src/gc/collect.ts";
 import type { CollectionReport } from "../../src/gc/report.ts";
+import { bucket } from "../support/bucket.ts";
 import { instrument } from "../support/instrument.ts";
 import { wrongCounts } from "../support/quotas.ts";
 import { withVariables } from "../support/settings.ts";
@@ -51,9 +52,7 @@ export async function sweep(): Promise<void> {
 
 /** Of the registry's objects that rows name. */
 export async function objectKeys(): Promise<string[]> {
-  return (await env.BUCKET.list()).objects
-    .map(({ key }) => key)
-    .filter((key) => !key.startsWith("registry/"));
+  return (await bucket.keys()).filter((key) => !key.startsWith("registry/"));
 }
 
 /** Every row of every table, as one text. */

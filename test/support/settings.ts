@@ -19,6 +19,11 @@ export function setVariables(variables: Variables = {}): void {
   overrides = { ...ALWAYS, ...variables };
 }
 
+/** As the run is on its store, whatever a test has set. */
+export function withBaseVariables(env: Env): Env {
+  return { ...env, ...base } as Env;
+}
+
 export function withVariables(env: Env): Env {
   return { ...env, ...base, ...overrides } as Env;
 }

@@ -3,19 +3,28 @@
  * requests pass.
  */
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { bodyThroughFaults, throughFaults } from "./faults.ts";
 import { countR2 } from "./meter.ts";
 import { withVariables } from "./settings.ts";
 
 const original = globalThis.fetch;
 
+const isUnseen = new AsyncLocalStorage<boolean>();
+
+/** Runs what neither counts nor breaks. */
+export function unseen<T>(work: () => Promise<T>): Promise<T> {
+  return isUnseen.run(true, work);
+}
+
 /** From then on. */
 export function meterStoreCalls(env: Env): void {
   globalThis.fetch = async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : String(input));
     const { STORE_URL } = withVariables(env);
-    if (STORE_URL === "" || !url.href.startsWith(STORE_URL)) return original(input, init);
-    const method = nameOf(init?.method ?? "GET", url.searchParams);
+    if (isUnseen.getStore() || STORE_URL === "" || !url.href.startsWith(STORE_URL))
+      return original(input, init);
+    const method = nameOf(init, url.searchParams);
     countR2(method);
     const carriesBody = init?.body instanceof ReadableStream;
     const run = () => original(input, init);
@@ -26,10 +35,15 @@ export function meterStoreCalls(env: Env): void {
 }
 
 /** What R2's binding calls it. */
-function nameOf(method: string, query: URLSearchParams): string {
+function nameOf({ method = "GET", headers }: RequestInit = {}, query: URLSearchParams): string {
   if (method === "HEAD") return "head";
-  if (method === "PUT") return query.has("partNumber") ? "uploadPart" : "put";
-  if (method === "GET") return query.has("list-type") ? "list" : "get";
+  if (method === "GET") return query.has("list-type") || query.get("comp") === "list" ? "list" : "get";
+  if (method === "PUT") {
+    if (query.has("partNumber") || query.get("comp") === "block") return "uploadPart";
+    if (query.get("comp") === "blocklist") return "complete";
+    // Azure's blocks go when an empty blob takes their place.
+    return new Headers(headers).has("if-none-match") ? "abort" : "put";
+  }
   if (method === "DELETE") return query.has("uploadId") ? "abort" : "delete";
   if (query.has("uploads")) return "createMultipartUpload";
   return query.has("uploadId") ? "complete" : "delete";

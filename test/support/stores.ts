@@ -5,6 +5,7 @@ import { inject } from "vitest";
 import { AzureContainer } from "../../src/storage/objects/azure/container.ts";
 import type { Objects } from "../../src/storage/objects/objects.ts";
 import { STORES as OPENED_BY, openObjects } from "../../src/storage/objects/open.ts";
+import { S3Bucket } from "../../src/storage/objects/s3/bucket.ts";
 import { openMemory } from "./memory-store.ts";
 import { S3_KEYS } from "./s3-keys.ts";
 
@@ -70,6 +71,18 @@ async function azure(): Promise<StoreVariables> {
   };
 }
 
+/** A new bucket of a real server of S3: S3_SERVER is its address, like that of radosgw.sh. */
+async function server(): Promise<StoreVariables> {
+  const url = `${inject("s3Server")}/b${crypto.randomUUID()}`;
+  await new S3Bucket({ url, region: null, ...S3_KEYS }).call("PUT", null);
+  return {
+    STORE: "s3",
+    STORE_URL: url,
+    STORE_ACCESS_KEY_ID: S3_KEYS.accessKeyId,
+    STORE_SECRET_ACCESS_KEY: S3_KEYS.secretAccessKey,
+  };
+}
+
 /** A new one. */
 async function memory(): Promise<StoreVariables> {
   return {
@@ -81,7 +94,9 @@ async function memory(): Promise<StoreVariables> {
 
 /** Why a store cannot be tested here; null when it can. */
 export function lacking(store: StoreName): string | null {
-  return store === "azure" && inject("azurite") === null ? "AZURITE_HOME is not set" : null;
+  if (store === "azure" && inject("azurite") === null) return "AZURITE_HOME is not set";
+  if (store === "server" && !inject("s3Server")) return "S3_SERVER is not set";
+  return null;
 }
 
 export const STORES = {
@@ -90,6 +105,7 @@ export const STORES = {
   gcs,
   azure,
   moving,
+  server,
   memory,
 } as const satisfies Record<string, () => Promise<StoreVariables>>;
 export type StoreName = keyof typeof STORES;
@@ -98,6 +114,8 @@ declare module "vitest" {
   interface ProvidedContext {
     /** On which store the Worker is; r2 where absent. */
     store?: StoreName;
+    /** Where a real server of S3 is; "" for none. */
+    s3Server?: string;
   }
 }
 

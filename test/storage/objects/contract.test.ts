@@ -8,7 +8,7 @@ import { bytesOf, noise, sha256, sha512 } from "../../support/content.ts";
 import { lacking, openWith, STORES, type StoreName } from "../../support/stores.ts";
 
 /** Whose uploads a store takes for its own. */
-const OWN: Partial<Record<StoreName, string>> = { gcs: "s3", moving: "s3" };
+const OWN: Partial<Record<StoreName, string>> = { gcs: "s3", moving: "s3", server: "s3" };
 
 const MiB = 1024 ** 2;
 const WRONG = sha256("something else");

@@ -172,7 +172,8 @@ class S3Objects implements Objects {
     });
   }
 
-  async completeMultipart({ key, id }: Multipart, parts: Part[]): Promise<boolean> {
+  async completeMultipart(multipart: Multipart, parts: Part[]): Promise<boolean> {
+    const { key, id } = multipart;
     if (!id.startsWith(OURS)) return false;
     const list = parts.map(
       ({ number, etag }) => `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(etag)}</ETag></Part>`,
@@ -188,13 +189,28 @@ class S3Objects implements Objects {
           throw new Refusal(200, textOf(root, "Code") ?? "", textOf(root, "Message") ?? "");
         return true;
       } catch (error) {
-        if (!(error instanceof Refusal && BAD_PARTS.has(error.code))) throw error;
+        if (!(error instanceof Refusal)) throw error;
+        // Ceph has an internal error for an upload that it does not have any more.
+        const dropped = error.status === 500 && (await this.#hasDropped(multipart));
+        if (!dropped && !BAD_PARTS.has(error.code)) throw error;
         // An earlier try may have gone through, with its answer lost: then the upload has gone.
         if ((await this.head(key)) !== null) return true;
         log("multipart-refused", { key, error }, "warn");
         return false;
       }
     });
+  }
+
+  /** Whether it says that there is no such upload. Not every key may ask: then nothing is known. */
+  async #hasDropped({ key, id }: Multipart): Promise<boolean> {
+    const query = { uploadId: id.slice(OURS.length), "max-parts": "1" };
+    try {
+      const response = await this.#bucket.unlessGone("GET", key, { query });
+      await response?.body?.cancel();
+      return response === null;
+    } catch {
+      return false;
+    }
   }
 
   async abortMultipart({ key, id }: Multipart): Promise<void> {
