@@ -32,7 +32,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   [/^app\.ts$/, /^(routes|auth)\/|^config\.ts$|^oci\/errors\.ts$|^web\/web\.ts$/],
   [/^log\.ts$/, /^$/],
   [/^config\.ts$/, /^oci\/|^storage\/(objects\/(objects|open|r2)|placement)\.ts$/],
-  [/^metrics\//, /^metrics\/|^storage\/(counters|database|status)\.ts$/],
+  [/^metrics\//, /^metrics\/|^storage\/(counters|database|status|whereabouts)\.ts$/],
   [/^gc\//, /^gc\/|^storage\/(garbage\/|(?:audit|stores)\.ts$)|^(config|log)\.ts$/],
   [
     /^auth\//,
@@ -40,7 +40,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   ],
   [
     /^routes\/(context|pagination|conditional|authorize|drained|limited-body|admin-request|token-request|reliance|unavailable|flag|request-log|request-count|read-only)\.ts$/,
-    /^oci\/|^auth\/|^metrics\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|admin-request)\.ts$|^storage\/(audit|blobs|database|registry|retry|stores|objects\/keys)\.ts$/,
+    /^oci\/|^auth\/|^metrics\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|admin-request)\.ts$|^storage\/(audit|blobs|database|registry|retry|stores|whereabouts|objects\/keys)\.ts$/,
   ],
   [
     /^routes\//,
@@ -54,7 +54,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   // It stands above the other rooms of storage: none of them knows of it.
   [
     /^storage\/scrub\//,
-    /^storage\/(scrub|objects)\/|^storage\/(blob-push|database|manifest-object|missing|retry|stores)\.ts$|^log\.ts$|^oci\/(?!errors)/,
+    /^storage\/(scrub|objects)\/|^storage\/(blob-push|database|manifest-object|missing|retry|stores|whereabouts)\.ts$|^log\.ts$|^oci\/(?!errors)/,
   ],
   [/^storage\//, /^storage\/(?!scrub\/)|^log\.ts$|^oci\/(?!errors)/],
   [/^oci\//, /^oci\//],

@@ -11,10 +11,13 @@ import { forget } from "../src/auth/passwords.ts";
 import { forgetKeys } from "../src/auth/tokens.ts";
 import { forgetCounted } from "../src/metrics/requests.ts";
 import { forgetHealth } from "../src/routes/health.ts";
+import { openDatabase } from "../src/storage/database.ts";
+import { MAIN } from "../src/storage/placement.ts";
 import { shortenPauses } from "../src/storage/retry.ts";
+import { acceptStores } from "../src/storage/whereabouts.ts";
 import { finishBackground } from "./support/background.ts";
 import { healAll } from "./support/faults.ts";
-import { setBaseVariables, setVariables } from "./support/settings.ts";
+import { setBaseVariables, setVariables, withBaseVariables } from "./support/settings.ts";
 import { STORES } from "./support/stores.ts";
 import { addUser } from "./support/users.ts";
 
@@ -30,6 +33,7 @@ beforeEach(async () => {
   setBaseVariables(await STORES[inject("store") ?? "r2"]());
   await reset();
   await applyD1Migrations(env.DB, env.MIGRATIONS);
+  await acceptStores(withBaseVariables(env), [openDatabase(env, MAIN)]);
   await addUser("admin");
   forget();
   forgetFailures();

@@ -22,6 +22,7 @@ interface Options extends AdminOptions {
 interface Status {
   build: { version: string; deployment: string; schema: number };
   readOnly: string | null;
+  objects: { store: string; old: string[]; outOfReach: string[] };
   totals: { repositories: number; manifests: number; blobs: number; blobBytes: number };
   uploads: { open: number; limit: number };
   database: { bytes: number | null; limit: number; share: number | null };
@@ -47,13 +48,14 @@ async function run(options: Options): Promise<void> {
 }
 
 /** For people. */
-function describe({ build, readOnly, totals, uploads, database, collection }: Status): string {
+function describe({ build, readOnly, objects, totals, uploads, database, collection }: Status): string {
   const { last, lastSuccessAt } = collection;
   const share = database.share === null ? "" : `, ${(database.share * 100).toFixed(1)} % of the limit`;
   const lines: [string, string][] = [
     ["version", `${build.version}, schema ${build.schema}`],
     ["repositories", `${totals.repositories} with ${totals.manifests} manifests`],
     ["blobs", `${totals.blobs}, ${formatSize(totals.blobBytes)}`],
+    ...whereabouts(objects),
     ["uploads", `${uploads.open} open of at most ${uploads.limit}`],
     ["database", `${database.bytes === null ? "unknown" : formatSize(database.bytes)}${share}`],
     ["collection", last === null ? "none yet" : `${last.outcome}, ${timeOf(last.startedAt)}`],
@@ -67,6 +69,17 @@ function describe({ build, readOnly, totals, uploads, database, collection }: St
   }
   if (readOnly !== null) lines.push(["read-only", readOnly]);
   return lines.map(([name, value]) => `${name.padEnd(14)}${value}`).join("\n");
+}
+
+/** Where bytes are, and where some are that would be lost with a setting. */
+function whereabouts({ store, old, outOfReach }: Status["objects"]): [string, string][] {
+  const others = old.map((place): [string, string] => {
+    const what = outOfReach.includes(place)
+      ? "the settings do not name it: set STORE_FALLBACK to it, or see berth migrate-store --help"
+      : "run berth migrate-store before STORE_FALLBACK goes";
+    return ["", `some perhaps only in ${place}: ${what}`];
+  });
+  return [["objects", `in ${store}`], ...others];
 }
 
 /** In UTC, to the second. */

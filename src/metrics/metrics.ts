@@ -2,6 +2,7 @@
 
 import type { Counter } from "../storage/counters.ts";
 import type { Status } from "../storage/status.ts";
+import type { Standing } from "../storage/whereabouts.ts";
 import { gauge, type Metric } from "./exposition.ts";
 import { requestMetrics } from "./request-metrics.ts";
 
@@ -12,10 +13,12 @@ export interface Measured {
   databaseBytes: number | null;
   databaseLimit: number;
   readOnly: boolean;
+  standing: Standing;
 }
 
 /** All metrics, those without a sample too. */
-export function metricsOf({ status, counters, databaseBytes, databaseLimit, readOnly }: Measured): Metric[] {
+export function metricsOf(measured: Measured): Metric[] {
+  const { status, counters, databaseBytes, databaseLimit, readOnly, standing } = measured;
   const { totals, lastCollection } = status;
   const seconds = (milliseconds: number | null | undefined) =>
     milliseconds == null ? null : milliseconds / 1000;
@@ -29,6 +32,16 @@ export function metricsOf({ status, counters, databaseBytes, databaseLimit, read
     gauge("berth_database_bytes", "How large the database is.", databaseBytes),
     gauge("berth_database_limit_bytes", "How large the database may become.", databaseLimit),
     gauge("berth_read_only", "1 while nothing may be pushed or deleted.", readOnly ? 1 : 0),
+    gauge(
+      "berth_old_stores",
+      "Object stores that may hold something which the one of STORE does not: see berth migrate-store.",
+      standing.old.length,
+    ),
+    gauge(
+      "berth_stores_out_of_reach",
+      "Object stores that hold something, and that the settings do not name.",
+      standing.outOfReach.length,
+    ),
     gauge(
       "berth_collection_last_success_timestamp_seconds",
       "When the last garbage collection that did not fail began.",

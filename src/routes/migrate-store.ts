@@ -5,17 +5,34 @@ import { RegistryError } from "../oci/errors.ts";
 import { type Happening, writeHappening } from "../storage/audit.ts";
 import { checkIdentity, WrongBucket } from "../storage/garbage/identity.ts";
 import { openMove } from "../storage/objects/open.ts";
-import { type Cursor, parseCursor } from "../storage/scrub/cursor.ts";
-import { isMoveCursor, movePage } from "../storage/scrub/move.ts";
-import { mainStores, type Stores } from "../storage/stores.ts";
+import { type MoveCursor, movePage, parseMoveCursor } from "../storage/scrub/move.ts";
+import { allDatabases, mainStores, type Stores } from "../storage/stores.ts";
+import { acceptStores, noteStores, outOfReach, readWhereabouts } from "../storage/whereabouts.ts";
 import { requireAdmin } from "./authorize.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
+import { flag } from "./flag.ts";
 
 export const migrateStore = new Hono<RegistryEnv>();
 
-// POST /v2/_berth/migrate-store?after=<cursor>
+/** Objects were copied otherwise, or are given up: what the settings name is all there is. */
+async function accept(c: Context): Promise<Response> {
+  const { STORE: to, STORE_FALLBACK: from } = c.env;
+  const accepted = { action: "migrate-store", outcome: "done", reference: null } as const;
+  await writeHappening(mainStores(c.env).db, actorOf(c), {
+    ...accepted,
+    detail: { accepted: true, from, to },
+  });
+  await acceptStores(c.env, allDatabases(c.env));
+  return c.json({ accepted: true });
+}
+
+/** How long after a deploy the version before may still put something into the store that it knows. Milliseconds. */
+const OTHERS_END = 5 * 60_000;
+
+// POST /v2/_berth/migrate-store?after=<cursor>, or ?accept=true
 migrateStore.post("/v2/_berth/migrate-store", async (c) => {
   requireAdmin(c);
+  if (flag(c, "accept")) return accept(c);
   const moving = openMove(c.env);
   if (moving === null) {
     const message =
@@ -24,8 +41,10 @@ migrateStore.post("/v2/_berth/migrate-store", async (c) => {
   }
   const cursor = parseAfter(c);
   const stores = mainStores(c.env);
+  const deployedAt = Date.parse(c.env.VERSION.timestamp) || 0;
   // Once, before it changes anything.
   if (cursor === null) {
+    await requireWithinReach(c, stores);
     await requireOurs(stores);
     const { STORE: to, STORE_FALLBACK: from } = c.env;
     const begun: Happening = {
@@ -36,7 +55,7 @@ migrateStore.post("/v2/_berth/migrate-store", async (c) => {
     };
     await writeHappening(stores.db, actorOf(c), begun);
   }
-  return c.json(await movePage(stores, moving, cursor));
+  return c.json(await movePage(stores, moving, cursor, deployedAt + OTHERS_END));
 });
 
 /** @throws RegistryError UNSUPPORTED 409 when the new store is another registry's */
@@ -49,12 +68,25 @@ async function requireOurs(stores: Stores): Promise<void> {
   }
 }
 
+/** @throws RegistryError UNSUPPORTED 409 when objects are in a store that is neither the new nor the old one */
+async function requireWithinReach(c: Context, { db }: Stores): Promise<void> {
+  const noted = await readWhereabouts(db);
+  const [lost] = outOfReach(c.env, noted);
+  if (lost !== undefined) {
+    const message =
+      `objects are in the store ${lost}, which neither STORE nor STORE_FALLBACK names: name it, or have it forgotten ` +
+      "with --accept";
+    throw new RegistryError("UNSUPPORTED", message, { status: 409 });
+  }
+  await noteStores(c.env, allDatabases(c.env), noted);
+}
+
 /** @throws RegistryError UNSUPPORTED 400 */
-function parseAfter(c: Context): Cursor | null {
+function parseAfter(c: Context): MoveCursor | null {
   const after = c.req.query("after");
   if (after === undefined) return null;
-  const cursor = parseCursor(after);
-  if (cursor !== null && isMoveCursor(cursor)) return cursor;
+  const cursor = parseMoveCursor(after);
+  if (cursor !== null) return cursor;
   const detail = { after: after.slice(0, 200) };
   throw new RegistryError("UNSUPPORTED", "after must be what an earlier page named as next", {
     status: 400,

@@ -11,6 +11,7 @@ import { listCounters } from "../storage/counters.ts";
 import { countedSince } from "../storage/open-uploads.ts";
 import { readStatus } from "../storage/status.ts";
 import { mainStores } from "../storage/stores.ts";
+import { standingOf } from "../storage/whereabouts.ts";
 import { requireAdmin } from "./authorize.ts";
 import { type Context, callerOf, type RegistryEnv } from "./context.ts";
 
@@ -25,6 +26,7 @@ status.get("/v2/_berth/status", async (c) => {
   return c.json({
     build: { version: packageJson.version, deployment: c.env.VERSION.id, schema: schemaVersion },
     readOnly,
+    objects: standingOf(c.env, [found.whereabouts]),
     totals,
     uploads: { open: openUploads, limit: maxUploads },
     database: { bytes: db.size, limit: databaseLimit, share: db.size && db.size / databaseLimit },
@@ -44,8 +46,9 @@ metrics.get("/metrics", async (c) => {
   const { db, found } = await read(c);
   const counters = await listCounters(db);
   const measured = { status: found, counters, databaseBytes: db.size, databaseLimit };
+  const standing = standingOf(c.env, [found.whereabouts]);
   c.header("Content-Type", CONTENT_TYPE);
-  return c.body(expose(metricsOf({ ...measured, readOnly: readOnly !== null })));
+  return c.body(expose(metricsOf({ ...measured, standing, readOnly: readOnly !== null })));
 });
 
 async function read(c: Context) {

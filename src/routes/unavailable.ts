@@ -5,9 +5,10 @@ import { log } from "../log.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { DatabaseFull } from "../storage/database.ts";
 import { IDENTITY_KEY } from "../storage/objects/keys.ts";
-import { isMigrated } from "../storage/registry.ts";
+import { findMigrated } from "../storage/registry.ts";
 import { Unavailable } from "../storage/retry.ts";
-import { mainStores } from "../storage/stores.ts";
+import { allDatabases, mainStores } from "../storage/stores.ts";
+import { noteStores } from "../storage/whereabouts.ts";
 import type { AnyContext, Context } from "./context.ts";
 
 /**
@@ -71,7 +72,11 @@ let migrated = false;
 
 /** Middleware: a clear answer between a deploy and its migrations. @throws RegistryError UNAVAILABLE */
 export async function requireMigrated(c: Pick<AnyContext, "env">, next: Next): Promise<void> {
-  migrated ||= await isMigrated(mainStores(c.env).db);
+  const found = migrated ? null : await findMigrated(mainStores(c.env).db);
+  if (found !== null) {
+    await noteStores(c.env, allDatabases(c.env), found);
+    migrated = true;
+  }
   if (!migrated) {
     throw new RegistryError(
       "UNAVAILABLE",

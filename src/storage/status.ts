@@ -1,6 +1,7 @@
 /** How the registry stands: what it holds, and when garbage was last collected. */
 
 import type { Database } from "./database.ts";
+import type { Whereabouts } from "./whereabouts.ts";
 
 export interface Totals {
   /** Those that hold a manifest. */
@@ -22,6 +23,7 @@ export interface Status {
   /** The last that ended well: milliseconds since the epoch; null before the first. */
   lastCollectedAt: number | null;
   schemaVersion: number;
+  whereabouts: Whereabouts;
 }
 
 /** Of its report, what is kept of a run for ever. */
@@ -45,6 +47,8 @@ interface StatusRow {
   last_report: string | null;
   last_collected_at: number | null;
   schema_version: number;
+  store: string | null;
+  old_store: string | null;
 }
 
 /**
@@ -61,8 +65,8 @@ export async function readStatus(db: Database, since: number, maxUploads: number
          (SELECT report FROM gc_runs WHERE started_at > 0 ORDER BY started_at DESC LIMIT 1) AS last_report,
          (SELECT started_at FROM gc_runs WHERE started_at > 0 AND report ->> 'outcome' <> 'failed'
           ORDER BY started_at DESC LIMIT 1) AS last_collected_at,
-         (SELECT schema_version FROM registry WHERE id = 1) AS schema_version
-       FROM totals WHERE totals.id = 1`,
+         schema_version, store, old_store
+       FROM totals JOIN registry ON registry.id = 1 WHERE totals.id = 1`,
     )
     .bind(since, maxUploads)
     .first<StatusRow>();
@@ -79,5 +83,6 @@ export async function readStatus(db: Database, since: number, maxUploads: number
     lastCollection: row.last_report === null ? null : JSON.parse(row.last_report),
     lastCollectedAt: row.last_collected_at,
     schemaVersion: row.schema_version,
+    whereabouts: { store: row.store, old: row.old_store },
   };
 }

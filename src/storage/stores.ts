@@ -5,10 +5,12 @@
 
 import { type Database, openDatabase } from "./database.ts";
 import { AreaObjects } from "./objects/area.ts";
+import { MovingObjects } from "./objects/moving.ts";
 import type { Objects } from "./objects/objects.ts";
 import { openObjects } from "./objects/open.ts";
 import type { StoreEnv } from "./objects/store-settings.ts";
 import { MAIN, type PlacementEnv, readPlacement } from "./placement.ts";
+import { noteLateUpload } from "./whereabouts.ts";
 
 /** What they are opened with. */
 export type StoresEnv = PlacementEnv & StoreEnv;
@@ -40,13 +42,21 @@ export function allStores(env: StoresEnv, databaseLimit?: number): Stores[] {
   return readPlacement(env).databases.map((name) => openStores(env, name, databaseLimit));
 }
 
+/** All databases, the main one first. Else as {@link storesOf}. */
+export function allDatabases(env: StoresEnv): Database[] {
+  return allStores(env).map(({ db }) => db);
+}
+
 /** Those of one database. @param name its binding, as {@link readPlacement} has it */
 export function openStores(env: StoresEnv, name: string, databaseLimit?: number): Stores {
+  const db = openDatabase(env, name, databaseLimit);
   const objects = openObjects(env);
   const area = areaOf(name);
+  if (objects instanceof MovingObjects)
+    objects.beforeOldEnds = (key) => noteLateUpload(db, env, key.slice(area.length));
   return {
     name,
-    db: openDatabase(env, name, databaseLimit),
+    db,
     objects: area === "" ? objects : new AreaObjects(objects, area),
   };
 }

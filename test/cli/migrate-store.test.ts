@@ -13,7 +13,10 @@ const NOTHING = {
   quarantined: [],
   missing: [],
   damaged: [],
+  done: false,
+  again: null,
 };
+const LAST = { ...NOTHING, next: null, done: true };
 
 let registry: ScriptedServer;
 beforeEach(async () => {
@@ -32,7 +35,7 @@ function migrate(...args: string[]): Promise<Ending> {
 
 describe("migrate-store", () => {
   test("goes through all pages, sums up, and says what to do then", async () => {
-    script({ ...NOTHING, next: "blobs:1" }, { ...NOTHING, next: "manifests:" }, { ...NOTHING, next: null });
+    script({ ...NOTHING, next: "blobs:1" }, { ...NOTHING, next: "manifests:" }, LAST);
     const { code, stdout, stderr } = await migrate();
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toContain("12 moved. 30 checked (1.5 MB)");
@@ -45,21 +48,44 @@ describe("migrate-store", () => {
   });
 
   test("goes on from where it is told to", async () => {
-    script({ ...NOTHING, next: null });
+    script(LAST);
     await migrate("--after", "blobs:1");
     expect(decodeURIComponent(registry.asked[0]?.url ?? "")).toContain("after=blobs:1");
   });
 
   test("fails when something is wrong in the old store, and says what", async () => {
     const wrong = { kind: "blob", digest: "sha256:ee", objectKey: "k", detail: "differs" };
-    script({ ...NOTHING, next: null, quarantined: [wrong] });
+    script({ ...LAST, quarantined: [wrong] });
     const { code, stdout } = await migrate();
     expect([code, stdout]).toEqual([1, expect.stringContaining("blob  sha256:ee  differs (k)")]);
   });
 
+  test("fails when it was not the last that is needed, and says when to come again", async () => {
+    script({ ...LAST, done: false });
+    const late = await migrate();
+    expect([late.code, late.stdout]).toEqual([
+      1,
+      expect.stringContaining("an upload ended in the old store"),
+    ]);
+    expect(late.stdout).not.toContain("take STORE_FALLBACK away");
+    script({ ...LAST, done: false, again: Date.UTC(2026, 0, 2, 3, 4, 5) });
+    const early = await migrate("--json");
+    expect([early.code, early.stderr]).toEqual([1, expect.stringContaining("at 03:04 UTC or later")]);
+    expect(JSON.parse(early.stdout)).toMatchObject({ done: false, next: null });
+  });
+
+  test("--accept asks for that and nothing else", async () => {
+    registry.reply = (_, response) => json(response, 200, { accepted: true });
+    const { code, stdout } = await migrate("--accept");
+    expect([code, stdout]).toEqual([0, expect.stringContaining("STORE_FALLBACK")]);
+    expect(registry.asked.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      "POST /v2/_berth/migrate-store?accept=true",
+    ]);
+  });
+
   test("prints one document with --json", async () => {
     const wrong = { kind: "blob", digest: "sha256:ee", objectKey: "k", detail: "differs" };
-    script({ ...NOTHING, next: "blobs:1" }, { ...NOTHING, next: null, quarantined: [wrong] });
+    script({ ...NOTHING, next: "blobs:1" }, { ...LAST, quarantined: [wrong] });
     const { stdout } = await migrate("--json");
     expect(JSON.parse(stdout)).toMatchObject({ moved: 8, next: null, quarantined: [wrong], missing: [] });
   });

@@ -204,6 +204,8 @@ const ELSEWHERE: RegExp[] = [
   /^(ended-sessions|user-changes)\.ts/,
   // Only behind answers, or read: test/api/status.test.ts.
   /^(counters|status)\.ts/,
+  // Only where objects move between stores: test/gc/migrate-store.test.ts.
+  /^whereabouts\.ts/,
   // Only read, for a page: test/web/admin.test.ts.
   /^usage-days\.ts SELECT/,
   // Only of few orphans, and not by force: test/gc/bucket.test.ts.

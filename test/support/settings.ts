@@ -9,6 +9,11 @@ const ALWAYS: Variables = { METRICS_EVERY: "off" };
 
 let overrides = ALWAYS;
 
+/** Of the store that this run is on. */
+export function baseVariables(): Record<string, string> {
+  return base;
+}
+
 /** Serves all following requests with these variables, whatever else a test sets. */
 export function setBaseVariables(variables: Record<string, string>): void {
   base = variables;

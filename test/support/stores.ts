@@ -29,21 +29,17 @@ async function s3(bucket = "berth"): Promise<StoreVariables> {
   };
 }
 
-/** On the way from the bucket to another one. */
-async function moving(): Promise<StoreVariables> {
-  return { ...(await s3("other")), STORE_FALLBACK: "r2" };
+/** The other bucket, env.OTHER, which objects are moved to. */
+export const otherStore = () => s3("other");
+
+/** On the way from one store to another. */
+export function moveBetween(from: StoreVariables, to: StoreVariables): StoreVariables {
+  const old = Object.entries(from).map(([name, value]) => [name.replace("STORE", "STORE_FALLBACK"), value]);
+  return { ...to, ...Object.fromEntries(old) };
 }
 
-/** And back. */
-export async function movingBack(): Promise<StoreVariables> {
-  const { STORE_URL = "", STORE_ACCESS_KEY_ID = "", STORE_SECRET_ACCESS_KEY = "" } = await s3("other");
-  return {
-    STORE: "r2",
-    STORE_FALLBACK: "s3",
-    STORE_FALLBACK_URL: STORE_URL,
-    STORE_FALLBACK_ACCESS_KEY_ID: STORE_ACCESS_KEY_ID,
-    STORE_FALLBACK_SECRET_ACCESS_KEY: STORE_SECRET_ACCESS_KEY,
-  };
+async function moving(): Promise<StoreVariables> {
+  return moveBetween(R2, await otherStore());
 }
 
 /** The same, asked as Google Cloud Storage is. */

@@ -26,8 +26,8 @@ export interface Walk<P extends Page> {
   summary(findings: Findings): string;
   /** How to go on from a page that was not reached. */
   goOn(next: string): string;
-  /** What is to be said once all pages are through. Not beside JSON. */
-  last?: string;
+  /** What is to be said once all pages are through, beside JSON on stderr. @returns whether all is well */
+  last?(): { text: string; well: boolean };
 }
 
 /**
@@ -71,8 +71,9 @@ export async function walkPages<P extends Page>(options: WalkOptions, walk: Walk
     api.close();
   }
   end(null);
-  if (walk.last !== undefined && !options.json) console.log(walk.last);
-  if (!findings.isWell) process.exitCode = EXIT.registry;
+  const last = walk.last?.() ?? null;
+  if (last !== null) (options.json ? console.error : console.log)(last.text);
+  if (!findings.isWell || last?.well === false) process.exitCode = EXIT.registry;
 }
 
 async function readPage<P extends Page>(

@@ -16,6 +16,8 @@ export class MovingObjects implements Objects {
   readonly links: Links | null;
   readonly to: Objects;
   readonly from: Objects;
+  /** Told the key before an upload ends in the old store, because it began there. */
+  beforeOldEnds: (key: string) => Promise<void> = async () => {};
 
   constructor(to: Objects, from: Objects) {
     this.to = to;
@@ -74,10 +76,9 @@ export class MovingObjects implements Objects {
   }
 
   async completeMultipart(multipart: Multipart, parts: Part[]): Promise<boolean> {
-    return (
-      (await this.to.completeMultipart(multipart, parts)) ||
-      (await this.from.completeMultipart(multipart, parts))
-    );
+    if (await this.to.completeMultipart(multipart, parts)) return true;
+    await this.beforeOldEnds(multipart.key);
+    return this.from.completeMultipart(multipart, parts);
   }
 
   async abortMultipart(multipart: Multipart): Promise<void> {

@@ -26,7 +26,7 @@ export function openMove(env: StoreEnv): MovingObjects | null {
   if (env.STORE_FALLBACK === "") return null;
   const to = new StoreSettings(env, "STORE");
   const from = new StoreSettings(env, "STORE_FALLBACK");
-  if (to.kind === from.kind && (to.kind === "r2" || to.valueOf("URL") === from.valueOf("URL")))
+  if (to.place === from.place)
     throw new Error(
       "the setting STORE_FALLBACK names the same store as STORE: take it away, or name the old one",
     );

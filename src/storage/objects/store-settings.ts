@@ -48,6 +48,11 @@ export class StoreSettings {
     return typeof value === "string" ? value : "";
   }
 
+  /** Which store it is, without how it is asked: its kind and address. */
+  get place(): string {
+    return this.kind === "r2" ? this.kind : `${this.kind} ${this.valueOf("URL")}`;
+  }
+
   /** What a message calls this store: "STORE=s3". */
   toString(): string {
     return `${this.which}=${this.kind}`;
