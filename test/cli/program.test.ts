@@ -6,7 +6,7 @@ import { registerHooks } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { COMMANDS, loadAll } from "../../src/cli/commands.ts";
 import { parseRegistry } from "../../src/cli/registry-address.ts";
 import { runBerth } from "./support/program.ts";
@@ -97,31 +97,4 @@ describe("a registry's name", () => {
   ])("%s is none", (text) => {
     expect(() => parseRegistry(text)).toThrow(/address/);
   });
-});
-
-describe("in bash", () => {
-  const script = join(folder, "completion.bash");
-  beforeAll(async () => writeFileSync(script, (await runBerth(["completion", "bash"])).stdout));
-
-  function complete(...words: string[]): string[] {
-    const line = `source ${script}; COMP_WORDS=(berth ${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length}; _berth || true; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    return execFileSync("bash", ["-euc", line]).toString().trim().split("\n");
-  }
-
-  test("commands, their commands and their options are completed", () => {
-    expect(complete("us")).toEqual(["user", "usage"]);
-    expect(complete("user", "p")).toEqual(["passwd"]);
-    expect(complete("user", "--remote", "gr")).toEqual(["grant"]);
-    expect(complete("user", "add", "--we")).toEqual(["--weak"]);
-    expect(complete("gc", "--dry")).toEqual(["--dry-run"]);
-    expect(complete("completion", "z")).toEqual(["zsh"]);
-    expect(complete("push", "ar")).toEqual([""]);
-  });
-});
-
-test.each(["zsh", "fish"])("the script for %s names every command and option", async (shell) => {
-  const { code, stdout } = await runBerth(["completion", shell]);
-  expect(code).toBe(0);
-  for (const { name } of COMMANDS) expect(stdout).toContain(`'${name}`);
-  for (const option of ["mount-from", "dry-run", "password-stdin"]) expect(stdout).toContain(option);
 });
