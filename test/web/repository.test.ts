@@ -11,6 +11,7 @@ import { measure } from "../support/meter.ts";
 import { pushBlob, putManifest, request, sha256, textOf } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
 import { addUser, basic } from "../support/users.ts";
+import { XSS } from "./images.ts";
 
 /** In their order on the page. */
 function tagsOf(page: Page): string[] {
@@ -79,6 +80,14 @@ describe("tags", () => {
     await putManifest("app", "multi", index);
     const text = textOfPage(await (await Browser.signedIn("admin")).get("/r/app?q=multi"));
     expect(text).toContain("linux/arm64, linux/amd64 1.5 kB");
+  });
+
+  test("come with what the first of them says of itself, as a text", async () => {
+    const annotations = { "org.example.readme": `# Hello\n\n${XSS}` };
+    await pushImage("app", "v1", "config", [], { annotations });
+    const page = await (await Browser.signedIn("admin")).get("/r/app");
+    expect(page.html).toContain("<h3>Hello</h3>");
+    expect(page.html).not.toMatch(/<script>|<img src=x/);
   });
 
   test("are many: pages, in order, and no more work for each", async () => {

@@ -5,12 +5,12 @@ import { storesOf } from "../../storage/stores.ts";
 import { authorize, mayDelete } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
 import { type Image, loadImage, readText } from "../image.ts";
-import { Markdown } from "../markdown.tsx";
 import { Configuration } from "../parts/configuration.tsx";
 import { Pairs } from "../parts/facts.tsx";
 import { Layers } from "../parts/layers.tsx";
 import { Crumbs, placePath } from "../parts/navigation.tsx";
 import { PullCommands } from "../parts/pull.tsx";
+import { Readme } from "../parts/readme.tsx";
 import { Platforms, Referrers } from "../parts/relations.tsx";
 import { Marks } from "../parts/tag-table.tsx";
 import { Age, Bytes, Pulled } from "../parts/values.tsx";
@@ -53,7 +53,6 @@ interface Props {
 function Page({ view, name, reference, image, deletable, mayPush }: Props) {
   const { texts } = view;
   const { manifest, config, around, info, tag } = image;
-  const readme = readmeOf(image);
   return (
     <>
       <Crumbs view={view} name={name} />
@@ -73,12 +72,7 @@ function Page({ view, name, reference, image, deletable, mayPush }: Props) {
           ) : null}
         </p>
       ) : null}
-      {readme === null ? null : (
-        <section>
-          <h2>{texts.readme}</h2>
-          <Markdown text={readme} />
-        </section>
-      )}
+      <Readme view={view} texts={[...manifest.annotations, ...(config?.labels ?? [])]} />
       <PullCommands view={view} name={name} tag={tag?.name ?? null} digest={info.digest} />
       {manifest.kind === "index" ? (
         <Platforms view={view} name={name} manifests={manifest.manifests} />
@@ -152,13 +146,4 @@ function Facts({ view, name, image }: Pick<Props, "view" | "name" | "image">) {
       </dd>
     </dl>
   );
-}
-
-/** The image specification has no place for one: an annotation or a label whose name ends so, or the description. */
-function readmeOf({ manifest, config }: Image): string | null {
-  const all = [...manifest.annotations, ...(config?.labels ?? [])];
-  const found =
-    all.find(([key]) => /(?:^|[./-])readme$/i.test(key)) ??
-    all.find(([key]) => key === "org.opencontainers.image.description");
-  return found?.[1] ?? null;
 }

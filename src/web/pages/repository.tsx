@@ -20,6 +20,7 @@ import { cosignTags, type Mark, marksOf } from "../marks.ts";
 import { readManifest } from "../oci-json.ts";
 import { Crumbs, Pages, placePath, repositoryPath } from "../parts/navigation.tsx";
 import { PullCommands } from "../parts/pull.tsx";
+import { Readme } from "../parts/readme.tsx";
 import { TagTable } from "../parts/tag-table.tsx";
 import { Bytes, Pulled } from "../parts/values.tsx";
 import { render } from "../render.tsx";
@@ -41,6 +42,7 @@ export interface ShownTag extends DescribedTag {
   /** Of an index, the platforms that it names. */
   platforms: string[];
   marks: Mark[];
+  annotations: [string, string][];
 }
 
 interface Wanted {
@@ -115,7 +117,8 @@ async function show(db: Database, name: RepositoryName, keys: TagKey[]): Promise
         .map(({ platform }) => platform)
         .filter((each) => each !== null);
       const marks = marksOf(tag.digest, tag.referrers, existing, manifest);
-      return [tag.name, { ...tag, platforms: [...new Set(platforms)], marks }];
+      const annotations = manifest?.annotations ?? [];
+      return [tag.name, { ...tag, platforms: [...new Set(platforms)], marks, annotations }];
     }),
   );
   return keys.flatMap((key) => shown.get(key.name) ?? []);
@@ -175,6 +178,7 @@ function Repository(props: Props) {
       {newest === undefined ? null : (
         <PullCommands view={view} name={name} tag={newest.name} digest={newest.digest} />
       )}
+      {newest === undefined ? null : <Readme view={view} texts={newest.annotations} />}
       <p>
         <a href={placePath("untagged", name)}>{texts.untaggedImages}</a>
       </p>
