@@ -43,7 +43,7 @@ export function ShortDigest({ digest }: { digest: string }) {
   const [algorithm, hex = ""] = digest.split(":");
   return (
     <span
-      class="digest"
+      class="digest short"
       title={digest}
     >{`${algorithm === "sha256" ? "" : `${algorithm}:`}${hex.slice(0, SHORT)}`}</span>
   );

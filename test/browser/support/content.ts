@@ -78,6 +78,13 @@ async function put(client: Client, name: string, reference: string, manifest: ob
     throw new Error(`PUT ${name} ${reference}: ${response.status} ${await response.text()}`);
 }
 
+const PULLED = [
+  ["team/storefront", "latest"],
+  ["team/storefront", "1.4.0"],
+  ["team/api", "latest"],
+  ["library/busybox", "latest"],
+] as const;
+
 export async function fill(client: Client): Promise<void> {
   for (let version = 1; version <= 4; version++)
     await pushVersion(client, "team/storefront", version, "amd64", [`1.${version}.0`]);
@@ -95,6 +102,8 @@ export async function fill(client: Client): Promise<void> {
     await pushVersion(client, name, 2, "amd64", ["latest", "1.2.0"]);
   await pushHostile(client);
   await pushFiles(client);
+  // Somebody pulls some of it.
+  for (const [name, tag] of PULLED) await client.send("GET", `/v2/${name}/manifests/${tag}`);
 }
 
 /** An image with a layer that is an archive. */
