@@ -12,8 +12,9 @@ import { downloadRows } from "./rows/download.ts";
 import { heapRows } from "./rows/heap.ts";
 import { readingRows } from "./rows/reading.ts";
 import { uploadRows } from "./rows/upload.ts";
+import { webRows } from "./rows/web.ts";
 import { runRows } from "./runner.ts";
-import { tableOf, writeTable } from "./table.ts";
+import { pagesTableOf, tableOf, writeTable } from "./table.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -26,8 +27,8 @@ const rounds = Number(options.rounds);
 if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error("--rounds is a number from 1.");
 
 const contenders = new Contenders();
-const all = [dockerRows, uploadRows, downloadRows, readingRows, artifactRows, heapRows].flatMap((rows) =>
-  rows(contenders),
+const all = [dockerRows, uploadRows, downloadRows, readingRows, artifactRows, heapRows, webRows].flatMap(
+  (rows) => rows(contenders),
 );
 const rows = all.filter(({ name }) => options.only?.some((only) => name.startsWith(only)) ?? true);
 if (rows.length === 0)
@@ -36,9 +37,16 @@ if (rows.length === 0)
 try {
   await contenders.start();
   const measured = await runRows(rows, rounds, (text) => process.stderr.write(`${text}\n`));
-  const table = tableOf(measured);
-  console.log(table);
-  if (options.write) writeTable(table);
+  const pages = measured.filter(({ row }) => row.transferred !== undefined);
+  const others = measured.filter((each) => !pages.includes(each));
+  const tables = [
+    ...(others.length === 0 ? [] : [["speed", tableOf(others)] as const]),
+    ...(pages.length === 0 ? [] : [["pages", pagesTableOf(pages)] as const]),
+  ];
+  for (const [place, table] of tables) {
+    console.log(table);
+    if (options.write) writeTable(place, table);
+  }
 } finally {
   await contenders.stop();
 }

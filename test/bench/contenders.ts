@@ -15,11 +15,15 @@ export type Name = "Berth" | "registry:2" | "floor";
 /** The registries among them. */
 export const REGISTRIES = ["Berth", "registry:2"] as const satisfies Name[];
 
+interface Stoppable {
+  stop(): Promise<unknown>;
+}
+
 export class Contenders {
   readonly workspace = mkdtempSync(join(tmpdir(), "berth-bench-"));
   /** Where registry:2 keeps its files. */
   readonly otherRoot = join(this.workspace, "registry-2");
-  readonly #services: Service[] = [];
+  readonly #services: Stoppable[] = [];
   readonly #hosts = new Map<Name, string>();
   #docker: Promise<Docker> | null = null;
 
@@ -45,8 +49,8 @@ export class Contenders {
     return this.#docker;
   }
 
-  /** A program that ends with the bench. */
-  add(service: Service): void {
+  /** What ends with the bench. */
+  add(service: Stoppable): void {
     this.#services.push(service);
   }
 

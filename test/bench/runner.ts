@@ -13,6 +13,8 @@ export interface Row {
   ways: Partial<Record<Name, Way>>;
   /** How many times the other's Berth may take at most. */
   goals?: Partial<Record<Exclude<Name, "Berth">, number>>;
+  /** Of a page, with its files: what the last visit has loaded. Bytes. */
+  transferred?: number;
   /** Before the first round. */
   prepare?(): Promise<void>;
 }

@@ -10,6 +10,20 @@ const PAGE = join(ROOT, "docs/speed-and-cost.md");
 
 const HEAD = ["", "Berth", "registry:2", "floor", "× registry:2", "× floor", "goal"];
 
+/** Of pages: their address, when something of them was to be seen, and how much was loaded for it. */
+export function pagesTableOf(measured: Measured[]): string {
+  const lines = [
+    ["page", "first contentful paint", "loaded"],
+    ["---", "---:", "---:"],
+    ...measured.map(({ row, values }) => [
+      `\`${row.what}\``,
+      spread(values.Berth, row.unit),
+      `${formatValue((row.transferred ?? Number.NaN) / 1000)} kB`,
+    ]),
+  ];
+  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
 /** Medians, with the fastest and the slowest behind. */
 export function tableOf(measured: Measured[]): string {
   const lines = [HEAD, HEAD.map((_, column) => (column === 0 ? "---" : "---:")), ...measured.map(cellsOf)];
@@ -45,13 +59,13 @@ function spread(list: number[] | undefined, unit: string): string {
   return `${formatValue(median(list))} ${unit}${range}`;
 }
 
-/** Puts the table where the docs show it. @throws when the page has no such place */
-export function writeTable(table: string): void {
+/** Puts the table where the docs show it. @param place the mark around it @throws when the page has no such place */
+export function writeTable(place: "speed" | "pages", table: string): void {
   const page = readFileSync(PAGE, "utf8");
-  const place = /(<!-- speed -->\n)[\s\S]*?(<!-- \/speed -->)/;
-  if (!place.test(page)) throw new Error(`${PAGE} has no place for the table`);
+  const marked = new RegExp(`(<!-- ${place} -->\\n)[\\s\\S]*?(<!-- /${place} -->)`);
+  if (!marked.test(page)) throw new Error(`${PAGE} has no place for the table`);
   writeFileSync(
     PAGE,
-    page.replace(place, (_, begin: string, end: string) => `${begin}${table}\n${end}`),
+    page.replace(marked, (_, begin: string, end: string) => `${begin}${table}\n${end}`),
   );
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT } from "../e2e/support/registry.ts";
+import { PAGES } from "./support/pages.ts";
 import { signIn } from "./support/session.ts";
 import { startWorld, type World } from "./support/world.ts";
 
@@ -13,32 +14,6 @@ const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 /** Where the pictures of the documentation are kept: `PICTURES=1 npm run test:browser` takes them anew. */
 const PICTURES = join(ROOT, "docs/pictures");
-
-const PAGES: [name: string, path: string][] = [
-  ["sign-in", "/sign-in"],
-  ["repositories", "/?path=team/"],
-  ["folders", "/"],
-  ["filtered", "/?q=storefront"],
-  ["repository", "/r/team/storefront?sort=size"],
-  ["image", "/image/team/storefront/1.4.0"],
-  ["index", "/image/team/storefront/latest"],
-  ["compare", "/compare/team/storefront?tag=1.2.0&tag=1.4.0"],
-  ["untagged", "/untagged/team/storefront"],
-  ["delete", "/delete/team/storefront/1.1.0"],
-  ["delete-repository", "/delete-repository/tools/lint"],
-  ["retag", "/retag/team/storefront/1.4.0"],
-  ["collection", "/collection"],
-  ["layer", "/image/tools/files/latest"],
-  ["tokens", "/tokens"],
-  ["users", "/users"],
-  ["user", "/user/dana"],
-  ["add-user", "/add-user"],
-  ["usage", "/usage"],
-  ["rules", "/rules"],
-  ["audit", "/audit"],
-  ["hostile", "/image/zoo/hostile/latest"],
-  ["not-found", "/r/nothing/here"],
-];
 
 const SCREEN = { width: 1000, height: 640 };
 

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import type { Name } from "../bench/contenders.ts";
 import { median, type Row, runRows } from "../bench/runner.ts";
-import { tableOf } from "../bench/table.ts";
+import { pagesTableOf, tableOf } from "../bench/table.ts";
 
 function row(values: Partial<Record<Name, number[]>>, goals: Row["goals"] = {}): Row {
   const ways = Object.entries(values).map(([name, list]) => [name, async () => list.shift() ?? Number.NaN]);
@@ -48,7 +48,16 @@ test("contenders take turns in being first, and rows in every round", async () =
   ]);
 });
 
-test("the docs have a place for the table", () => {
+test("a page is shown with what it has loaded", async () => {
+  const page: Row = { name: "web", what: "/r/app?sort=size", unit: "ms", ways: {}, transferred: 34_500 };
+  page.ways.Berth = async () => 120;
+  expect(pagesTableOf(await runRows([page], 1, () => {})).split("\n")[2]).toBe(
+    "| `/r/app?sort=size` | 120 ms | 34.5 kB |",
+  );
+});
+
+test("the docs have a place for each table", () => {
   const page = readFileSync(resolve(import.meta.dirname, "../../docs/speed-and-cost.md"), "utf8");
-  expect(page).toMatch(/<!-- speed -->\n[\s\S]*<!-- \/speed -->/);
+  for (const place of ["speed", "pages"])
+    expect(page).toMatch(new RegExp(`<!-- ${place} -->\\n[\\s\\S]*<!-- /${place} -->`));
 });

@@ -20,6 +20,15 @@ export interface World {
   end(): Promise<void>;
 }
 
+/** Debian's chromium. */
+export function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    // As root, in a container: there is no sandbox to be had.
+    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+  });
+}
+
 export async function startWorld(): Promise<World> {
   const workspace = mkdtempSync(join(tmpdir(), "berth-browser-"));
   const registry = await startRegistry(workspace, undefined, [
@@ -29,11 +38,7 @@ export async function startWorld(): Promise<World> {
   const origin = `http://${registry.host}`;
   const client = clientOf((method, path, init = {}) => send(`${origin}${path}`, { ...init, method }));
   await fill(client);
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    // As root, in a container: there is no sandbox to be had.
-    args: ["--no-sandbox", "--disable-dev-shm-usage"],
-  });
+  const browser = await launch();
   const end = async () => {
     await browser.close();
     await registry.service.stop();

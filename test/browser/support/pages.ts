@@ -1,0 +1,27 @@
+/** Every page, by the name of its picture: of what content.ts and the tests put into a registry. */
+
+export const PAGES: [name: string, path: string][] = [
+  ["sign-in", "/sign-in"],
+  ["repositories", "/?path=team/"],
+  ["folders", "/"],
+  ["filtered", "/?q=storefront"],
+  ["repository", "/r/team/storefront?sort=size"],
+  ["image", "/image/team/storefront/1.4.0"],
+  ["index", "/image/team/storefront/latest"],
+  ["compare", "/compare/team/storefront?tag=1.2.0&tag=1.4.0"],
+  ["untagged", "/untagged/team/storefront"],
+  ["delete", "/delete/team/storefront/1.1.0"],
+  ["delete-repository", "/delete-repository/tools/lint"],
+  ["retag", "/retag/team/storefront/1.4.0"],
+  ["collection", "/collection"],
+  ["layer", "/image/tools/files/latest"],
+  ["tokens", "/tokens"],
+  ["users", "/users"],
+  ["user", "/user/dana"],
+  ["add-user", "/add-user"],
+  ["usage", "/usage"],
+  ["rules", "/rules"],
+  ["audit", "/audit"],
+  ["hostile", "/image/zoo/hostile/latest"],
+  ["not-found", "/r/nothing/here"],
+];
