@@ -1,6 +1,7 @@
 /** The lines of the pages that are not run by pages.test.ts, each with its reason. Whatever is in no list is run. */
 
 const IN_CI = "it is what runs this test";
+const A_SUITE = "it is a suite of tests by itself, of many minutes";
 
 export const EXCEPTIONS: Readonly<Record<string, string>> = {
   "git pull": "nothing new is to come while this runs",
@@ -11,6 +12,12 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   "npm test": IN_CI,
   "npm run test:cli": IN_CI,
   "npm run check": IN_CI,
+  "npm install --prefix /tmp/azurite azurite@3.37.0": IN_CI,
+  "AZURITE_HOME=/tmp/azurite STORE=azure npx vitest run --config test/vitest.config.ts --project worker":
+    A_SUITE,
+  "S3_SERVER=$(test/support/radosgw.sh start /tmp/radosgw) STORE=server npx vitest run --config test/vitest.config.ts --project worker":
+    A_SUITE,
+  "AZURITE_HOME=/tmp/azurite npm run soak -- --store azure --faults": A_SUITE,
   "BERTH_STATE=/srv/berth npm start": "it is how the registry beside this test was started",
   "docker pull busybox": "Docker Hub is on the internet: an image of that name is there",
   "npx wrangler login && npm run deploy": "the login is in a browser; test/cli/deploy.test.ts deploys",
