@@ -178,6 +178,9 @@ describe("a change of the deployed registry's users", () => {
       expect(event.at).toBeGreaterThanOrEqual(before);
     }
     expect(JSON.stringify(events())).not.toContain("$2");
+    // So that no page overwrites it while KV lags.
+    const claimed = cloudflare.database?.prepare("SELECT name FROM user_changes ORDER BY name").all();
+    expect(claimed?.map(({ name }) => name)).toEqual(["alice", "bob", "new"]);
   });
 
   test("is told of before it is made, so that none is made without", async () => {
