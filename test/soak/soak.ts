@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- [--seconds 120] [--store s3] [--faults [--seed 7]]`: pushers, pullers, deleters and retaggers at work on a
+ * `npm run soak -- [--seconds 120] [--store s3|azure|server] [--faults [--seed 7]]`: pushers, pullers, deleters and retaggers at work on a
  * registry that collects garbage every second. Nothing that was acknowledged may be lost, and nothing that was given
  * up may stay. With faults, one call in fifty of every store fails, objects vanish, and upload sessions are reset.
  */
@@ -17,6 +17,7 @@ import { ROOT } from "../e2e/support/registry.ts";
 import { configWithS3, s3EndpointAt } from "../e2e/support/s3.ts";
 import { Service } from "../e2e/support/service.ts";
 import type { Client } from "../support/client.ts";
+import { keysOf, openOuter } from "../support/outer-stores.ts";
 import { clientAt } from "./client.ts";
 import { collect, pull, push, remove, repeat, reset, retag, vandalise } from "./workers.ts";
 import { World } from "./world.ts";
@@ -42,7 +43,8 @@ if (!Number.isInteger(seed)) throw new Error("--seed wants a whole number");
 const seconds = Number(values.seconds);
 if (!(seconds >= 5 && seconds <= 3600)) throw new Error("--seconds wants a number from 5 to 3600");
 
-if (values.store !== "r2" && values.store !== "s3") throw new Error("--store wants r2 or s3");
+if (!["r2", "s3", "azure", "server"].includes(values.store))
+  throw new Error("--store wants r2, s3, azure or server");
 
 const workspace = mkdtempSync(join(tmpdir(), "berth-soak-"));
 const state = join(workspace, "state");
@@ -64,6 +66,9 @@ if (values.store === "s3") {
     `STORE_SECRET_ACCESS_KEY:${KEYS.secretAccessKey}`,
   );
 }
+/** A store that is not in the registry's own state. */
+const outer = await openOuter(values.store);
+for (const [name, value] of Object.entries(outer?.variables ?? {})) variables.push(`${name}:${value}`);
 const config = values.store === "s3" ? { BERTH_CONFIG: configWithS3(workspace, KEYS) } : {};
 /** The registry's own entry, or one whose bindings fail. */
 const entry = values.faults ? { BERTH_ENTRY: join(import.meta.dirname, "worker.ts") } : {};
@@ -97,6 +102,7 @@ try {
   console.error(error);
 } finally {
   await service.stop();
+  outer?.stop();
   rmSync(workspace, { recursive: true, force: true });
 }
 process.exit(failed ? 1 : 0);
@@ -142,15 +148,16 @@ async function inspect(): Promise<{ objects: number; dangling: number; orphans: 
   const { results } = await env.DB.prepare(
     "SELECT object_key FROM blobs UNION ALL SELECT object_key FROM manifests WHERE object_key IS NOT NULL",
   ).all();
-  const objects = new Set<string>();
-  for (let cursor: string | undefined, more = true; more; ) {
+  const keys = outer === null ? [] : await keysOf(outer.objects);
+  for (let cursor: string | undefined, more = outer === null; more; ) {
     const page = await env.BUCKET.list({ cursor });
-    // Whose bucket it is says an object that no row names.
-    for (const { key } of page.objects) if (!key.startsWith("registry/")) objects.add(key);
+    for (const { key } of page.objects) keys.push(key);
     more = page.truncated;
     cursor = page.cursor;
   }
   await dispose();
+  // Whose bucket it is says an object that no row names.
+  const objects = new Set(keys.filter((key) => !key.startsWith("registry/")));
   const named = new Set(results.map(({ object_key }) => object_key));
   return {
     objects: objects.size,

@@ -10,10 +10,11 @@
 import { env } from "cloudflare:workers";
 import worker from "../../src/index.ts";
 import { StoredObjects as RealStoredObjects } from "../../src/storage/objects/edge.ts";
+import { openObjects } from "../../src/storage/objects/open.ts";
 import { UploadSession as RealUploadSession } from "../../src/storage/upload/session.ts";
 import { breakAtRandom, type When } from "../support/faults.ts";
 import { instrument } from "../support/instrument.ts";
-import { meterStoreCalls } from "../support/store-calls.ts";
+import { meterStoreCalls, unseen } from "../support/store-calls.ts";
 import { randomOf } from "./random.ts";
 
 // Where the objects are behind HTTP, those calls take their chances too.
@@ -53,7 +54,7 @@ async function command({ pathname, searchParams }: URL, env: Env): Promise<Respo
       const row = await env.DB.prepare("SELECT object_key FROM blobs WHERE digest = ?1")
         .bind(parameter("digest"))
         .first<{ object_key: string }>();
-      if (row !== null) await env.BUCKET.delete(row.object_key);
+      if (row !== null) await unseen(() => openObjects(env).delete([row.object_key]));
       return new Response(row === null ? "no such blob" : "vanished");
     }
     case "/soak/reset": {

@@ -6,6 +6,7 @@ import { AzureContainer } from "../../src/storage/objects/azure/container.ts";
 import type { Objects } from "../../src/storage/objects/objects.ts";
 import { STORES as OPENED_BY, openObjects } from "../../src/storage/objects/open.ts";
 import { S3Bucket } from "../../src/storage/objects/s3/bucket.ts";
+import { AZURITE } from "./azurite-account.ts";
 import { openMemory } from "./memory-store.ts";
 import { S3_KEYS } from "./s3-keys.ts";
 
@@ -46,12 +47,6 @@ async function moving(): Promise<StoreVariables> {
 async function gcs(): Promise<StoreVariables> {
   return { ...(await s3()), STORE: "gcs" };
 }
-
-/** Azurite's own account, which is the same everywhere. */
-const AZURITE = {
-  account: "devstoreaccount1",
-  key: "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
-};
 
 /** A new container of azurite. */
 async function azure(): Promise<StoreVariables> {
