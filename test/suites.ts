@@ -17,8 +17,7 @@ export const SUITES = {
 /** What of the suite "worker" is run once more with the bytes in another store. */
 export const AGAIN = {
   s3: ["api/uploads.test.ts", "api/upload-store-faults.test.ts", "api/pull.test.ts", "gc/bucket.test.ts"],
-  /** Only those that do not look into the bucket. */
-  azure: ["api/uploads.test.ts", "api/pull.test.ts"],
+  azure: ["api/uploads.test.ts", "api/upload-store-faults.test.ts", "api/pull.test.ts", "gc/bucket.test.ts"],
 } as const;
 
 /** The files of a suite, as vitest's `include` wants them. */

@@ -4,10 +4,9 @@ import type { Next } from "hono";
 import { log } from "../log.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { DatabaseFull } from "../storage/database.ts";
-import { IDENTITY_KEY } from "../storage/objects/keys.ts";
 import { findMigrated } from "../storage/registry.ts";
 import { Unavailable } from "../storage/retry.ts";
-import { allDatabases, mainStores } from "../storage/stores.ts";
+import { allDatabases, askObjectStores, mainStores } from "../storage/stores.ts";
 import { noteStores } from "../storage/whereabouts.ts";
 import type { AnyContext, Context } from "./context.ts";
 
@@ -58,11 +57,12 @@ let asked = false;
 
 /** Middleware: whether the object store takes the registry's word is asked once an isolate, for the log. */
 export async function askStore(c: Context, next: Next): Promise<void> {
-  if (!asked && c.env.STORE !== "r2") {
+  if (!asked && (c.env.STORE !== "r2" || c.env.STORE_FALLBACK !== "")) {
     asked = true;
     // A refusal is told by its code; what is only away may be back before anybody wants it.
-    const answer = mainStores(c.env).objects.head(IDENTITY_KEY);
-    c.executionCtx.waitUntil(answer.catch((error) => log("store-not-asked", { error }, "warn")));
+    c.executionCtx.waitUntil(
+      askObjectStores(c.env).catch((error) => log("store-not-asked", { error }, "warn")),
+    );
   }
   await next();
 }

@@ -5,6 +5,7 @@
 
 import { type Database, openDatabase } from "./database.ts";
 import { AreaObjects } from "./objects/area.ts";
+import { IDENTITY_KEY } from "./objects/keys.ts";
 import { MovingObjects } from "./objects/moving.ts";
 import type { Objects } from "./objects/objects.ts";
 import { openObjects } from "./objects/open.ts";
@@ -45,6 +46,13 @@ export function allStores(env: StoresEnv, databaseLimit?: number): Stores[] {
 /** All databases, the main one first. Else as {@link storesOf}. */
 export function allDatabases(env: StoresEnv): Database[] {
   return allStores(env).map(({ db }) => db);
+}
+
+/** Asks the object store for something small; of two between which objects move, both. @throws Unavailable */
+export async function askObjectStores(env: StoresEnv): Promise<void> {
+  const objects = openObjects(env);
+  const all = objects instanceof MovingObjects ? [objects.to, objects.from] : [objects];
+  await Promise.all(all.map((one) => one.head(IDENTITY_KEY)));
 }
 
 /** Those of one database. @param name its binding, as {@link readPlacement} has it */

@@ -7,7 +7,7 @@ import { forgetMigrated } from "../../src/routes/unavailable.ts";
 import { finishBackground } from "../support/background.ts";
 import { close, pullBlob, pushBlob, request, sha256, startUpload, textOf } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
-import { STORES } from "../support/stores.ts";
+import { moveBetween, STORES } from "../support/stores.ts";
 
 const SECRET = "another-very-secret-key";
 const BLOB = `/v2/a/blobs/${sha256("hello")}`;
@@ -47,14 +47,19 @@ test("a push is 503 with it, in one request or in a session, which lives on", as
   expect((await close(location, sha256("new"), { body: "new" })).status).toBe(201);
 });
 
-test("the first request of an isolate has the log say so, whatever it asks for", async () => {
-  const log: string[] = [];
-  for (const level of ["warn", "error"] as const)
-    vi.spyOn(console, level).mockImplementation((line) => log.push(String(line)));
-  forgetMigrated();
-  expect((await request("GET", "/v2/")).status).toBe(200);
-  await finishBackground();
-  vi.restoreAllMocks();
-  expect(log.join("\n")).toContain("SignatureDoesNotMatch");
-  expect(log.join("\n")).not.toContain(SECRET);
-});
+test.each(["new", "old"])(
+  "the first request of an isolate has the log say so of the %s store, whatever it asks for",
+  async (which) => {
+    const wrong = { ...(await STORES.s3()), STORE_SECRET_ACCESS_KEY: SECRET };
+    if (which === "old") setVariables(moveBetween(wrong, { STORE: "r2" }) as Record<string, string>);
+    const log: string[] = [];
+    for (const level of ["warn", "error"] as const)
+      vi.spyOn(console, level).mockImplementation((line) => log.push(String(line)));
+    forgetMigrated();
+    expect((await request("GET", "/v2/")).status).toBe(200);
+    await finishBackground();
+    vi.restoreAllMocks();
+    expect(log.join("\n")).toContain("SignatureDoesNotMatch");
+    expect(log.join("\n")).not.toContain(SECRET);
+  },
+);

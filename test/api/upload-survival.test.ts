@@ -7,7 +7,7 @@ import {
   runInDurableObject,
 } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 import type { RepositoryName } from "../../src/oci/reference.ts";
 import type { Chunk } from "../../src/storage/upload/protocol.ts";
 import type { UploadSession } from "../../src/storage/upload/session.ts";
@@ -231,9 +231,9 @@ describe("crashes", () => {
           const location = await startUpload("a");
           await patch(location, bytes);
           breakAll(call, when);
-          // R2 is asked whether a completion went through whose answer was lost.
-          const status = call === "BUCKET.complete" && when === "after" ? 201 : 503;
-          expect((await close(location, sha256(bytes))).status).toBe(status);
+          // R2 is asked whether a completion went through whose answer was lost; others say so when it is repeated.
+          const found = call === "BUCKET.complete" && when === "after" && (inject("store") ?? "r2") === "r2";
+          expect((await close(location, sha256(bytes))).status).toBe(found ? 201 : 503);
           healAll();
           await abortAllDurableObjects();
           expect((await close(location, sha256(bytes))).status).toBe(201);

@@ -101,7 +101,9 @@ const CASES: Case[] = [
   },
 ];
 
-test("a run in which every step has more to do than it may stays within D1's 1,000 queries", async () => {
+test("a run in which every step has more to do than it may stays within D1's 1,000 queries", {
+  timeout: 300_000,
+}, async () => {
   setVariables({ UNTAGGED_MANIFESTS: "1d", DELETED_BYTES_KEPT: "0", AUDIT_KEPT: "1d" });
   await env.DB.batch(BEGINNING.map((sql) => env.DB.prepare(sql)));
   for (let page = 0; page < 60; page++) {

@@ -1,7 +1,7 @@
 /** The steps of a collection: one's failure, or its amount of work, is no other's. */
 
 import { env } from "cloudflare:workers";
-import { describe, expect, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 import { breakAll, breakAlways, healAll, interleave } from "../support/faults.ts";
 import { pushImage } from "../support/images.ts";
 import { pullBlob, pushBlob, request, sha256 } from "../support/registry.ts";
@@ -59,7 +59,9 @@ describe("a page that fails", () => {
     });
   }
 
-  test("of bytes is halved too: one key that cannot be deleted keeps no other", async () => {
+  // Azurite and memory take any key.
+  const takesAny = ["azure", "memory"].includes(inject("store") ?? "r2");
+  test.skipIf(takesAny)("of bytes is halved too: one key that cannot be deleted keeps no other", async () => {
     await garbage();
     // R2 takes no key of more than 1,024 bytes.
     await env.DB.prepare("INSERT INTO doomed_objects (object_key, bytes, doomed_at) VALUES (?1, 1, 1)")

@@ -31,14 +31,19 @@ export async function putHashed(
   const { readable, writable } = new FixedLengthStream(length);
   const arriving = new IdentityTransformStream();
   const over = new AbortController();
+  let broke = false;
+  const onBreak = () => {
+    // What breaks when all is over breaks by that.
+    broke ||= !over.signal.aborted;
+  };
   const giveUp = (error: unknown) => {
     over.abort(error);
     throw error;
   };
-  const [sent, hashed, stored] = await Promise.allSettled([
+  const [, hashed, stored] = await Promise.allSettled([
     // The rest of a refused body is the caller's to read: a client that still sends would not hear the answer.
     body.pipeTo(arriving.writable, { signal: over.signal, preventCancel: true }),
-    hashThrough(arriving.readable, writable, length, digest, over.signal).catch(giveUp),
+    hashThrough(arriving.readable, writable, { length, digest, over: over.signal, onBreak }).catch(giveUp),
     // The store may refuse before it has read everything: then nobody would read the rest.
     send(readable).catch(giveUp),
   ]);
@@ -48,18 +53,25 @@ export async function putHashed(
   const answered = error instanceof Refusal;
   if (answered && !isPassing(error)) throw unavailableFor(error);
   // A client that hangs up is daily business; a store that fails is not.
-  if (answered || sent.status === "fulfilled") log("object-not-put", { key, error }, "warn");
+  if (answered || !broke) log("object-not-put", { key, error }, "warn");
   // The body has been read, so only the client can try again.
   return "interrupted";
+}
+
+interface Passage {
+  /** Bytes. */
+  length: number;
+  digest: Digest;
+  over: AbortSignal;
+  /** Called when the body breaks off. */
+  onBreak(): void;
 }
 
 /** @throws Mismatch before the last bytes have left */
 async function hashThrough(
   from: ReadableStream,
   to: WritableStream<Uint8Array>,
-  length: number,
-  digest: Digest,
-  over: AbortSignal,
+  { length, digest, over, onBreak }: Passage,
 ): Promise<void> {
   const reader = from.getReader({ mode: "byob" });
   const writer = to.getWriter();
@@ -75,7 +87,10 @@ async function hashThrough(
   let count = 0;
   try {
     for (;;) {
-      const { done, value } = await reader.read(new Uint8Array(BUFFER));
+      const { done, value } = await reader.read(new Uint8Array(BUFFER)).catch((error) => {
+        onBreak();
+        throw error;
+      });
       if (done) break;
       hash.update(value);
       count += value.byteLength;
