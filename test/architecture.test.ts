@@ -40,7 +40,7 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
   ],
   [
     /^routes\/(context|pagination|conditional|authorize|drained|limited-body|admin-request|token-request|reliance|unavailable|flag|request-log|request-count|read-only)\.ts$/,
-    /^oci\/|^auth\/|^metrics\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|admin-request)\.ts$|^storage\/(audit|blobs|database|registry|retry|stores|whereabouts|objects\/keys)\.ts$/,
+    /^oci\/|^auth\/|^metrics\/|^(config|log)\.ts$|^routes\/(context|drained|limited-body|admin-request|read-only)\.ts$|^storage\/(across\/rules|audit|blobs|database|placement|registry|retry|stores|whereabouts|objects\/keys)\.ts$/,
   ],
   [
     /^routes\//,
@@ -56,7 +56,12 @@ const MAY_IMPORT: [room: RegExp, allowed: RegExp][] = [
     /^storage\/scrub\//,
     /^storage\/(scrub|objects)\/|^storage\/(blob-push|database|manifest-object|missing|retry|stores|whereabouts)\.ts$|^log\.ts$|^oci\/(?!errors)/,
   ],
-  [/^storage\//, /^storage\/(?!scrub\/)|^log\.ts$|^oci\/(?!errors)/],
+  // And above that what moves repositories, which pushes as clients do.
+  [
+    /^storage\/relocation\//,
+    /^storage\/(relocation|scrub|objects)\/|^storage\/(audit|blob-push|database|manifest-push|manifests|mount|placement|repositories|stores)\.ts$|^oci\/(?!errors)/,
+  ],
+  [/^storage\//, /^storage\/(?!scrub\/|relocation\/)|^log\.ts$|^oci\/(?!errors)/],
   [/^oci\//, /^oci\//],
   [/^cli\//, /^cli\/|^oci\/|^auth\/(user-entry|user-rules|scopes|oidc-rules)\.ts$/],
 ];

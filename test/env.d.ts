@@ -2,6 +2,9 @@ declare namespace Cloudflare {
   interface Env {
     /** Set by vitest.config.ts. */
     MIGRATIONS: import("cloudflare:test").D1Migration[];
+    /** Other databases, for those that have several: see support/settings.ts. */
+    DB_MAIN: D1Database;
+    DB_THIRD: D1Database;
     /** Another bucket, for those that objects move to. */
     OTHER: R2Bucket;
     /** Answers where the tests' own miniflare listens. Set by vitest.config.ts. */

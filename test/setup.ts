@@ -17,7 +17,7 @@ import { shortenPauses } from "../src/storage/retry.ts";
 import { acceptStores } from "../src/storage/whereabouts.ts";
 import { finishBackground } from "./support/background.ts";
 import { healAll } from "./support/faults.ts";
-import { setBaseVariables, setVariables, withBaseVariables } from "./support/settings.ts";
+import { haveThreeDatabases, setBaseVariables, setVariables, withBaseVariables } from "./support/settings.ts";
 import { STORES } from "./support/stores.ts";
 import { addUser } from "./support/users.ts";
 
@@ -34,6 +34,7 @@ beforeEach(async () => {
   await reset();
   await applyD1Migrations(env.DB, env.MIGRATIONS);
   await acceptStores(withBaseVariables(env), [openDatabase(env, MAIN)]);
+  if (inject("databases") === 3) await haveThreeDatabases();
   await addUser("admin");
   forget();
   forgetFailures();

@@ -5,7 +5,7 @@ export const SUITES = {
   /** In workerd, on nothing: they need no registry to be set up before each test. */
   pure: ["architecture.test.ts", "oci/"],
   /** In workerd, against the Worker on its bindings, which are empty before each test. */
-  worker: ["api/", "audit/", "auth/", "faults/", "gc/", "storage/", "web/"],
+  worker: ["api/", "audit/", "auth/", "databases/", "faults/", "gc/", "storage/", "web/"],
   /** In Node: programs for the user's machine. */
   cli: ["cli/"],
   /** In Node: real clients against `npm start`. */
@@ -18,6 +18,14 @@ export const SUITES = {
 export const AGAIN = {
   s3: ["api/uploads.test.ts", "api/upload-store-faults.test.ts", "api/pull.test.ts", "gc/bucket.test.ts"],
   azure: ["api/uploads.test.ts", "api/upload-store-faults.test.ts", "api/pull.test.ts", "gc/bucket.test.ts"],
+  /** With three databases; all of "api/" by DATABASES=3. */
+  databases: [
+    "api/content-discovery.test.ts",
+    "api/content-management.test.ts",
+    "api/policies.test.ts",
+    "api/pull.test.ts",
+    "api/uploads.test.ts",
+  ],
 } as const;
 
 /** The files of a suite, as vitest's `include` wants them. */

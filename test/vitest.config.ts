@@ -6,9 +6,10 @@ import { S3_KEYS } from "./support/s3-keys.ts";
 import type { StoreName } from "./support/stores.ts";
 
 /** The whole suite "worker" on another store, when somebody asks for it: CONTRIBUTING.md. */
-const { STORE: whole, AZURITE_HOME, S3_SERVER = "" } = process.env;
+const { STORE: whole, DATABASES, AZURITE_HOME, S3_SERVER = "" } = process.env;
 if (whole !== undefined && !["s3", "server", "gcs", "azure", "memory"].includes(whole))
   throw new Error(`STORE is ${whole}, but must be s3, server, gcs, azure or memory`);
+if (DATABASES !== undefined && DATABASES !== "3") throw new Error("DATABASES must be 3");
 if (whole === "azure" && !AZURITE_HOME) throw new Error("STORE=azure needs AZURITE_HOME");
 if (whole === "server" && S3_SERVER === "") throw new Error("STORE=server needs S3_SERVER");
 
@@ -24,21 +25,26 @@ const workerd = () =>
         BUCKET: { id: "berth", s3Credentials: S3_KEYS },
         OTHER: { id: "other", s3Credentials: S3_KEYS },
       },
+      d1Databases: { DB: "db", DB_MAIN: "db-main", DB_THIRD: "db-third" },
       serviceBindings: { WHERE: async (_, miniflare) => new Response(String(await miniflare.ready)) },
     },
   }));
 
-/** Against the Worker with its bytes in `store`. */
-const against = (store: StoreName, name: string) => ({
+/** Against the Worker with its bytes in `store`, on so many databases. */
+const against = (store: StoreName, name: string, databases: 1 | 3 = 1) => ({
   name,
   globalSetup: ["test/support/issuer-setup.ts", "test/support/azurite-setup.ts"],
   setupFiles: ["test/setup.ts"],
   testTimeout: 60_000,
-  provide: { store, s3Server: S3_SERVER },
+  provide: { store, databases, s3Server: S3_SERVER },
 });
 
-/** Some of the same again, with the bytes elsewhere. */
+/** Some of the same again, with the bytes, or the rows, elsewhere. */
 const again = [
+  {
+    plugins: [workerd()],
+    test: { ...against("r2", "worker on three databases", 3), include: filesOf("databases") },
+  },
   { plugins: [workerd()], test: { ...against("s3", "worker on s3"), include: filesOf("s3") } },
   { plugins: [workerd()], test: { ...against("azure", "worker on azure"), include: filesOf("azure") } },
 ];
@@ -53,10 +59,10 @@ export default defineConfig({
       { plugins: [workerd()], test: { name: "pure", include: filesOf("pure") } },
       {
         plugins: [workerd()],
-        test: { ...against((whole ?? "r2") as StoreName, "worker"), include: filesOf("worker") },
+        test: { ...against((whole ?? "r2") as StoreName, "worker", DATABASES ? 3 : 1), include: filesOf("worker") },
       },
       // Azure where azurite is installed: see support/azurite-setup.ts.
-      ...(whole === undefined ? again.slice(0, AZURITE_HOME ? 2 : 1) : []),
+      ...(whole === undefined && DATABASES === undefined ? again.slice(0, AZURITE_HOME ? 3 : 2) : []),
     ],
   },
 });

@@ -28,6 +28,10 @@ interface Options extends AdminOptions {
 
 /** What the registry answers; see CollectionReport in gc.ts. */
 interface Report {
+  /** Which database's garbage it was. */
+  collected?: string;
+  /** All there are: each has collections of its own. */
+  databases?: string[];
   startedAt: number;
   duration: number;
   dryRun: boolean;
@@ -78,11 +82,17 @@ async function run(options: Options): Promise<void> {
       }
       return;
     }
-    const report = (await api.call("POST", "gc", { query: queryOf(options) })) as Report;
-    if (options.json) console.log(JSON.stringify(report));
-    else print(report);
-    const failed = report.outcome === "failed" || (report.failures ?? []).length > 0;
-    if (failed) process.exitCode = EXIT.registry;
+    const collect = async (database?: string) => {
+      const query = { ...queryOf(options), ...(database && { database }) };
+      const report = (await api.call("POST", "gc", { query })) as Report;
+      if (options.json) console.log(JSON.stringify(report));
+      else print(report);
+      const failed = report.outcome === "failed" || (report.failures ?? []).length > 0;
+      if (failed) process.exitCode = EXIT.registry;
+      return report;
+    };
+    const { collected, databases = [] } = await collect();
+    for (const database of databases) if (database !== collected) await collect(database);
   });
 }
 
@@ -122,8 +132,9 @@ function printLine(report: Report): void {
   const what = report.dryRun ? "would free" : `${report.objectsDeleted} objects deleted, freed`;
   const why = report.error === null ? "" : `: ${report.error}`;
   const seconds = (report.duration / 1000).toFixed(1);
+  const where = (report.databases ?? []).length > 1 ? `${report.collected}: ` : "";
   console.log(
-    `${new Date(report.startedAt).toISOString()}  ${report.outcome} in ${seconds} s, ${what} ${formatSize(bytes)}${why}`,
+    `${new Date(report.startedAt).toISOString()}  ${where}${report.outcome} in ${seconds} s, ${what} ${formatSize(bytes)}${why}`,
   );
   if (report.unfinished.length > 0) {
     console.log(`There may be more: ${report.unfinished.join(", ")}. The next run goes on there.`);

@@ -30,6 +30,8 @@ interface Status {
     last: { startedAt: number; outcome: string; error: string | null; waiting: { bytes: number } } | null;
     lastSuccessAt: number | null;
   };
+  /** Where there are several: `database` is the fullest. */
+  databases?: (Status["database"] & { name: string })[];
 }
 
 export function statusCommand(): Command {
@@ -48,16 +50,15 @@ async function run(options: Options): Promise<void> {
 }
 
 /** For people. */
-function describe({ build, readOnly, objects, totals, uploads, database, collection }: Status): string {
+function describe({ build, readOnly, objects, totals, uploads, collection, ...rest }: Status): string {
   const { last, lastSuccessAt } = collection;
-  const share = database.share === null ? "" : `, ${(database.share * 100).toFixed(1)} % of the limit`;
   const lines: [string, string][] = [
     ["version", `${build.version}, schema ${build.schema}`],
     ["repositories", `${totals.repositories} with ${totals.manifests} manifests`],
     ["blobs", `${totals.blobs}, ${formatSize(totals.blobBytes)}`],
     ...whereabouts(objects),
     ["uploads", `${uploads.open} open of at most ${uploads.limit}`],
-    ["database", `${database.bytes === null ? "unknown" : formatSize(database.bytes)}${share}`],
+    ...(rest.databases ?? [{ name: "database", ...rest.database }]).map(sizeLine),
     ["collection", last === null ? "none yet" : `${last.outcome}, ${timeOf(last.startedAt)}`],
   ];
   if (last !== null && last.waiting.bytes > 0)
@@ -80,6 +81,11 @@ function whereabouts({ store, old, outOfReach }: Status["objects"]): [string, st
     return ["", `some perhaps only in ${place}: ${what}`];
   });
   return [["objects", `in ${store}`], ...others];
+}
+
+function sizeLine({ name, bytes, share }: Status["database"] & { name: string }): [string, string] {
+  const ofLimit = share === null ? "" : `, ${(share * 100).toFixed(1)} % of the limit`;
+  return [name, `${bytes === null ? "unknown" : formatSize(bytes)}${ofLimit}`];
 }
 
 /** In UTC, to the second. */

@@ -12,8 +12,8 @@ import { eventsBefore } from "../storage/garbage/events.ts";
 import { checkIdentity } from "../storage/garbage/identity.ts";
 import { unwantedManifests } from "../storage/garbage/manifests.ts";
 import { countWaiting, doomedBefore, forgetRecords, orphansBefore } from "../storage/garbage/objects.ts";
-import { acquireLease, finishRun, type Orders } from "../storage/garbage/runs.ts";
-import { mainStores } from "../storage/stores.ts";
+import { acquireLease, finishRun, type Orders, readLastRun } from "../storage/garbage/runs.ts";
+import { allStores, openStores, type Stores } from "../storage/stores.ts";
 import { addFailure, addTaken, type CollectionReport, newReport, noteSize, type Step } from "./report.ts";
 import { LEASE, type Plan, type Run, runStep } from "./step.ts";
 
@@ -45,6 +45,8 @@ export interface CollectionOptions {
   adopt?: boolean;
   /** Cron where absent. */
   by?: Actor;
+  /** The binding of the database whose garbage goes. Where absent, the one whose last collection is the oldest. */
+  database?: string;
 }
 
 /** Cron has no request, and a run is one event by its own id. */
@@ -53,7 +55,7 @@ const CRON = { name: "cron", credential: null, address: null, userAgent: null };
 /** @returns what was done; null when another run is under way, and from cron while the registry is read-only */
 export async function collectGarbage(
   env: Env,
-  { dryRun, force = false, adopt = false, by }: CollectionOptions,
+  { dryRun, force = false, adopt = false, by, database }: CollectionOptions,
 ): Promise<CollectionReport | null> {
   // A setting that makes no sense fails before the lease is taken.
   const settings = readSettings(env);
@@ -61,8 +63,8 @@ export async function collectGarbage(
     log("garbage-collection-waits", { readOnly: settings.readOnly });
     return null;
   }
-  const stores = mainStores(env, settings.databaseLimit);
-  const report = newReport(dryRun);
+  const stores = await choose(env, settings.databaseLimit, database);
+  const report = newReport(stores.name, dryRun);
   const leasedAt = Date.now();
   const cursors = dryRun ? {} : await acquireLease(stores.db, report.id, leasedAt, leasedAt + LEASE);
   if (cursors === null) return null;
@@ -83,6 +85,18 @@ export async function collectGarbage(
   const { entries, ...summary } = report;
   log("garbage-collection", summary, report.outcome === "failed" ? "error" : "info");
   return report;
+}
+
+/** D1 lets one invocation ask 1,000 times: each run is one database's. @throws Unavailable */
+async function choose(env: Env, limit: number, database: string | undefined): Promise<Stores> {
+  if (database !== undefined) return openStores(env, database, limit);
+  const all = await Promise.all(
+    allStores(env, limit).map(async (stores, _, { length }) => {
+      const last = length === 1 ? null : await readLastRun(stores.db);
+      return { stores, last: last ?? 0 };
+    }),
+  );
+  return all.reduce((oldest, one) => (one.last < oldest.last ? one : oldest)).stores;
 }
 
 /** Without the record, the lease ends by itself. */

@@ -22,6 +22,8 @@ export type Step = Kind | Upkeep | "run";
 
 export interface CollectionReport {
   id: string;
+  /** The binding of the database whose garbage was collected. */
+  collected: string;
   /** Milliseconds since the epoch. */
   startedAt: number;
   /** Milliseconds. */
@@ -46,10 +48,11 @@ export interface CollectionReport {
   entries: (Omit<Candidate, "row"> & { kind: Kind })[];
 }
 
-export function newReport(dryRun: boolean): CollectionReport {
+export function newReport(collected: string, dryRun: boolean): CollectionReport {
   const taken = Object.fromEntries(KINDS.map((kind) => [kind, { count: 0, bytes: 0 }]));
   return {
     id: crypto.randomUUID(),
+    collected,
     startedAt: Date.now(),
     duration: 0,
     dryRun,

@@ -9,7 +9,7 @@ import { requestMetrics } from "./request-metrics.ts";
 export interface Measured {
   status: Status;
   counters: Counter[];
-  /** Of the database; null when it did not say. Bytes. */
+  /** Of the fullest database; null when it did not say. Bytes. */
   databaseBytes: number | null;
   databaseLimit: number;
   readOnly: boolean;
@@ -29,7 +29,7 @@ export function metricsOf(measured: Measured): Metric[] {
     gauge("berth_blobs", "Blobs, each counted once.", totals.blobs),
     gauge("berth_blob_bytes", "Bytes of all blobs, each counted once.", totals.blobBytes),
     gauge("berth_uploads_open", "Upload sessions that have begun and not ended.", status.openUploads),
-    gauge("berth_database_bytes", "How large the database is.", databaseBytes),
+    gauge("berth_database_bytes", "How large the database is, of several the fullest.", databaseBytes),
     gauge("berth_database_limit_bytes", "How large the database may become.", databaseLimit),
     gauge("berth_read_only", "1 while nothing may be pushed or deleted.", readOnly ? 1 : 0),
     gauge(

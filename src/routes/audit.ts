@@ -1,8 +1,8 @@
 /** Berth's own extension: who changed what. Admins only. */
 
 import { Hono } from "hono";
-import { type EventCursor, listEvents } from "../storage/audit-log.ts";
-import { mainStores } from "../storage/stores.ts";
+import { listAllEvents } from "../storage/across/events.ts";
+import type { EventCursor } from "../storage/audit-log.ts";
 import { malformed } from "./admin-request.ts";
 import { requireAdmin } from "./authorize.ts";
 import type { Context, RegistryEnv } from "./context.ts";
@@ -25,7 +25,7 @@ audit.get("/v2/_berth/audit", async (c) => {
   };
   const limit = Math.min(wholeNumber(c, "n") ?? PAGE, MAX_PAGE);
   if (limit === 0) throw malformed("n must be 1 or more", { n: "0" });
-  const { events, next } = await listEvents(mainStores(c.env).db, filter, parseLast(c), limit);
+  const { events, next } = await listAllEvents(c.env, filter, parseLast(c), limit);
   return c.json({ events, next: next && `${next.at}.${next.id}` });
 });
 

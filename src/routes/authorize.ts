@@ -6,6 +6,7 @@ import type { Action } from "../auth/user-entry.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
 import type { Context } from "./context.ts";
+import { refuseWhileMoving } from "./read-only.ts";
 
 /** What a token has to carry for an action: docker pushes and pulls with one token. */
 const NEEDED: Record<Action, Action[]> = { pull: ["pull"], push: ["pull", "push"], delete: ["delete"] };
@@ -17,7 +18,10 @@ const NEEDED: Record<Action, Action[]> = { pull: ["pull"], push: ["pull", "push"
 export function authorize(c: Context, action: Action): RepositoryName {
   const name = parseRepositoryName(c.req.param("name") ?? "");
   const access = c.get("access");
-  if (access.may(action, name)) return name;
+  if (access.may(action, name)) {
+    if (action !== "pull") refuseWhileMoving(c.env, name);
+    return name;
+  }
   if (access.who !== null && !access.holds(action, name)) {
     throw new RegistryError("DENIED", `${access.who} has no right to ${action} here`, {
       detail: { name, action },

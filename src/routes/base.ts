@@ -3,9 +3,8 @@
 import { Hono } from "hono";
 import { RegistryError } from "../oci/errors.ts";
 import type { RepositoryName } from "../oci/reference.ts";
-import { getRepositoryId, getRepositoryName } from "../storage/catalog-cursor.ts";
+import { findPosition, hidePosition, listAcross, type Position } from "../storage/across/names.ts";
 import { listRepositories } from "../storage/repositories.ts";
-import { mainStores } from "../storage/stores.ts";
 import { requireCatalog, requireCredentials } from "./authorize.ts";
 import type { Context, RegistryEnv } from "./context.ts";
 import { cutPage, linkNext, type Page, parsePage } from "./pagination.ts";
@@ -17,7 +16,18 @@ const READ_AT_ONCE = 1000;
 const LOOKED_THROUGH = 5000;
 
 /** Berth's own endpoints, below _berth. */
-const OWN = ["gc", "scrub", "migrate-store", "tokens", "audit", "policies", "quotas", "usage", "status"];
+const OWN = [
+  "gc",
+  "scrub",
+  "migrate-store",
+  "move-repositories",
+  "tokens",
+  "audit",
+  "policies",
+  "quotas",
+  "usage",
+  "status",
+];
 
 export const base = new Hono<RegistryEnv>();
 
@@ -31,56 +41,58 @@ function greet(c: Context): Response {
   return c.json({});
 }
 
-// Docker's own: GET /v2/_catalog?n=<limit>&last=<repository>, and beyond=<number> in links
+// Docker's own: GET /v2/_catalog?n=<limit>&last=<repository>, and beyond=<position> in links
 base.get("/v2/_catalog", async (c) => {
   requireCatalog(c);
   const page = parsePage(c);
-  if (c.get("access").pullsEverything) {
-    const names = await listRepositories(mainStores(c.env).db, page.after, page.limit + 1);
-    return c.json({ repositories: cutPage(c, page, names) });
-  }
-  const { names, stoppedAt } = await lookThrough(c, page, await beginning(c, page));
+  const { names, end } = await lookThrough(c, page, await beginning(c, page));
   const repositories = cutPage(c, page, names);
-  if (stoppedAt !== null) await linkBeyond(c, page, repositories.at(-1) ?? page.after, stoppedAt);
+  if (end !== null) await linkBeyond(c, page, repositories.at(-1) ?? page.after, end);
   return c.json({ repositories });
 });
 
-/** Names that the caller may pull from, one more than the page has, unless so many others are between. */
-async function lookThrough(c: Context, { limit }: Page, begin: string | null) {
+/**
+ * Names that the caller may pull from, one more than the page has, unless so many others are between.
+ * @returns `end`: where it stopped before the page was full; null when it is, or there are no others
+ */
+async function lookThrough(
+  c: Context,
+  { limit }: Page,
+  begin: string | null,
+): Promise<{ names: RepositoryName[]; end: Position | null }> {
+  const access = c.get("access");
+  const atOnce = access.pullsEverything ? limit + 1 : READ_AT_ONCE;
   const names: RepositoryName[] = [];
   let last = begin;
-  for (let looked = 0; looked < LOOKED_THROUGH; looked += READ_AT_ONCE) {
-    const read = await listRepositories(mainStores(c.env).db, last, READ_AT_ONCE);
-    names.push(...read.filter((name) => c.get("access").holds("pull", name)));
-    if (read.length < READ_AT_ONCE || names.length > limit) return { names, stoppedAt: null };
-    last = read.at(-1) ?? null;
+  let end: Position | null = null;
+  for (let looked = 0; looked < LOOKED_THROUGH; looked += atOnce) {
+    const read = await listAcross(c.env, (db, limit) => listRepositories(db, last, limit), atOnce);
+    names.push(...read.names.filter((name) => access.holds("pull", name)));
+    end = read.end;
+    if (end === null || names.length > limit) return { names, end: null };
+    last = end.name;
   }
-  return { names, stoppedAt: last };
+  return { names, end };
 }
 
-/** Where to go on. @throws RegistryError UNSUPPORTED 400 when `beyond` is no number */
+/** Where to go on. @throws RegistryError UNSUPPORTED 400 when `beyond` is no position */
 async function beginning(c: Context, { after }: Page): Promise<string | null> {
   const beyond = c.req.query("beyond");
   if (beyond === undefined) return after;
-  if (!/^\d{1,15}$/.test(beyond))
+  const name = await findPosition(c.env, beyond);
+  if (name === undefined)
     throw new RegistryError("UNSUPPORTED", "beyond must be what a Link had", { status: 400 });
-  const name = await getRepositoryName(mainStores(c.env).db, Number(beyond));
   // It has gone since: what lies between is looked through again.
   return name !== null && name > (after ?? "") ? name : after;
 }
 
 /** The name itself would tell a repository that the caller may not know of. */
-async function linkBeyond(
-  c: Context,
-  { limit }: Page,
-  last: string | null,
-  stoppedAt: string,
-): Promise<void> {
-  const id = await getRepositoryId(mainStores(c.env).db, stoppedAt);
+async function linkBeyond(c: Context, { limit }: Page, last: string | null, end: Position): Promise<void> {
+  const beyond = await hidePosition(c.env, end);
   linkNext(c, {
     n: String(limit),
     ...(last === null ? {} : { last }),
-    ...(id === null ? {} : { beyond: String(id) }),
+    ...(beyond === null ? {} : { beyond }),
   });
 }
 

@@ -3,8 +3,9 @@
 import { Hono } from "hono";
 import { collectGarbage } from "../gc/collect.ts";
 import { RegistryError } from "../oci/errors.ts";
-import { listRuns } from "../storage/garbage/runs.ts";
-import { mainStores } from "../storage/stores.ts";
+import { listAllRuns } from "../storage/across/runs.ts";
+import { MAIN, readPlacement } from "../storage/placement.ts";
+import { malformed } from "./admin-request.ts";
 import { requireAdmin } from "./authorize.ts";
 import { actorOf, type RegistryEnv } from "./context.ts";
 import { flag } from "./flag.ts";
@@ -13,21 +14,25 @@ const RUNS_LISTED = 20;
 
 export const collection = new Hono<RegistryEnv>();
 
-// POST /v2/_berth/gc?dry-run=true&force=true&adopt=true
+// POST /v2/_berth/gc?dry-run=true&force=true&adopt=true&database=<binding>
 collection.post("/v2/_berth/gc", async (c) => {
   requireAdmin(c);
+  const { databases } = readPlacement(c.env);
+  const database = c.req.query("database") ?? MAIN;
+  if (!databases.includes(database))
+    throw malformed(`database must be one of ${databases.join(", ")}`, { database: database.slice(0, 200) });
   const options = { dryRun: flag(c, "dry-run"), force: flag(c, "force"), adopt: flag(c, "adopt") };
-  const report = await collectGarbage(c.env, { ...options, by: actorOf(c) });
+  const report = await collectGarbage(c.env, { ...options, database, by: actorOf(c) });
   if (report === null) {
     throw new RegistryError("TOOMANYREQUESTS", "another collection is under way: wait for it to end", {
       headers: { "Retry-After": "60" },
     });
   }
-  return c.json(report);
+  return c.json({ ...report, databases });
 });
 
 // GET /v2/_berth/gc
 collection.get("/v2/_berth/gc", async (c) => {
   requireAdmin(c);
-  return c.json({ runs: await listRuns(mainStores(c.env).db, RUNS_LISTED) });
+  return c.json({ runs: await listAllRuns(c.env, RUNS_LISTED) });
 });

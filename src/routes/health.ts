@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { log } from "../log.ts";
 import { IDENTITY_KEY } from "../storage/objects/keys.ts";
 import { isMigrated } from "../storage/registry.ts";
-import { mainStores } from "../storage/stores.ts";
+import { allStores, mainStores } from "../storage/stores.ts";
 import type { RegistryEnv } from "./context.ts";
 
 /** How long an isolate gives the same answer: whoever asks costs no more than a question in so long. Milliseconds. */
@@ -25,10 +25,11 @@ health.get("/healthz", async (c) => {
 });
 
 async function isHealthy(env: Env): Promise<boolean> {
-  const { db, objects } = mainStores(env);
+  const { objects } = mainStores(env);
   try {
-    const [migrated] = await Promise.all([isMigrated(db), objects.head(IDENTITY_KEY)]);
-    return migrated;
+    const migrations = Promise.all(allStores(env).map(({ db }) => isMigrated(db)));
+    const [migrated] = await Promise.all([migrations, objects.head(IDENTITY_KEY)]);
+    return migrated.every((one) => one);
   } catch (error) {
     log("not-healthy", { error }, "warn");
     return false;

@@ -3,7 +3,8 @@
 import { Hono } from "hono";
 import { RegistryError } from "../oci/errors.ts";
 import { parseRule } from "../oci/policies.ts";
-import { deletePolicy, listPolicies, putPolicy } from "../storage/policies.ts";
+import { deletePolicyEverywhere, putPolicyEverywhere } from "../storage/across/rules.ts";
+import { listPolicies } from "../storage/policies.ts";
 import { mainStores } from "../storage/stores.ts";
 import { isLabel, LABEL_FORM, malformed, parseObject, smallBody } from "./admin-request.ts";
 import { requireAdmin } from "./authorize.ts";
@@ -29,7 +30,7 @@ policies.put("/v2/_berth/policies/:policy", smallBody, async (c) => {
   if (!isLabel(name)) throw malformed(`a policy's name must have ${LABEL_FORM}`);
   const rule = parseRule(parseObject(await c.req.text(), EXAMPLE));
   if (typeof rule === "string") throw malformed(rule);
-  if (!(await putPolicy(mainStores(c.env).db, { name, rule }, actorOf(c), Date.now()))) {
+  if (!(await putPolicyEverywhere(c.env, { name, rule }, actorOf(c), Date.now()))) {
     throw new RegistryError("DENIED", "there are 100 policies: remove one first, or put more into one", {
       status: 409,
     });
@@ -40,7 +41,7 @@ policies.put("/v2/_berth/policies/:policy", smallBody, async (c) => {
 // DELETE /v2/_berth/policies/<name>
 policies.delete("/v2/_berth/policies/:policy", async (c) => {
   const name = c.req.param("policy");
-  if (!isLabel(name) || !(await deletePolicy(mainStores(c.env).db, name, actorOf(c), Date.now()))) {
+  if (!isLabel(name) || !(await deletePolicyEverywhere(c.env, name, actorOf(c), Date.now()))) {
     throw new RegistryError("NAME_UNKNOWN", "there is no policy of this name", {
       detail: { name: name.slice(0, 200) },
     });

@@ -3,9 +3,9 @@
 import { Hono } from "hono";
 import { RegistryError } from "../oci/errors.ts";
 import { parseQuota } from "../oci/quotas.ts";
-import { deleteQuota, listQuotas, putQuota } from "../storage/quotas.ts";
-import { mainStores } from "../storage/stores.ts";
-import { listUsage, type UsageCursor } from "../storage/usage.ts";
+import { deleteQuotaEverywhere, listAllQuotas, putQuotaEverywhere } from "../storage/across/rules.ts";
+import { nextStop, parseStop } from "../storage/across/walk.ts";
+import { listUsage, parseUsageCursor } from "../storage/usage.ts";
 import { isLabel, LABEL_FORM, malformed, parseObject, smallBody } from "./admin-request.ts";
 import { requireAdmin } from "./authorize.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
@@ -23,7 +23,7 @@ quotas.use("/v2/_berth/quotas/*", async (c, next) => {
 });
 
 // GET /v2/_berth/quotas
-quotas.get("/v2/_berth/quotas", async (c) => c.json({ quotas: await listQuotas(mainStores(c.env).db) }));
+quotas.get("/v2/_berth/quotas", async (c) => c.json({ quotas: await listAllQuotas(c.env) }));
 
 // PUT /v2/_berth/quotas/<name>
 quotas.put("/v2/_berth/quotas/:quota", smallBody, async (c) => {
@@ -31,7 +31,7 @@ quotas.put("/v2/_berth/quotas/:quota", smallBody, async (c) => {
   if (!isLabel(name)) throw malformed(`a quota's name must have ${LABEL_FORM}`);
   const quota = parseQuota(parseObject(await c.req.text(), EXAMPLE));
   if (typeof quota === "string") throw malformed(quota);
-  const used = await putQuota(mainStores(c.env).db, name, quota, actorOf(c), Date.now());
+  const used = await putQuotaEverywhere(c.env, name, quota, actorOf(c), Date.now());
   if (used === null) {
     throw new RegistryError("DENIED", "there are 100 quotas: remove one first", { status: 409 });
   }
@@ -41,7 +41,7 @@ quotas.put("/v2/_berth/quotas/:quota", smallBody, async (c) => {
 // DELETE /v2/_berth/quotas/<name>
 quotas.delete("/v2/_berth/quotas/:quota", async (c) => {
   const name = c.req.param("quota");
-  if (!isLabel(name) || !(await deleteQuota(mainStores(c.env).db, name, actorOf(c), Date.now()))) {
+  if (!isLabel(name) || !(await deleteQuotaEverywhere(c.env, name, actorOf(c), Date.now()))) {
     throw new RegistryError("NAME_UNKNOWN", "there is no quota of this name", {
       detail: { name: name.slice(0, 200) },
     });
@@ -53,8 +53,9 @@ quotas.delete("/v2/_berth/quotas/:quota", async (c) => {
 quotas.get("/v2/_berth/usage", async (c) => {
   requireAdmin(c);
   const limit = parseLimit(c);
-  const { repositories, next } = await listUsage(mainStores(c.env).db, parseLast(c), limit);
-  return c.json({ repositories, next: next && JSON.stringify(next) });
+  const { stores, cursor } = parseLast(c);
+  const { repositories, next } = await listUsage(stores.db, cursor, limit);
+  return c.json({ repositories, next: nextStop(c.env, stores, next && JSON.stringify(next)) });
 });
 
 /** @throws RegistryError UNSUPPORTED 400 */
@@ -66,16 +67,10 @@ function parseLimit(c: Context): number {
 }
 
 /** @throws RegistryError UNSUPPORTED 400 */
-function parseLast(c: Context): UsageCursor | null {
-  const text = c.req.query("last");
-  if (text === undefined) return null;
-  try {
-    const json: unknown = JSON.parse(text);
-    if (Array.isArray(json) && json.length === 4) {
-      const manifest: unknown = json[3];
-      if (json.slice(0, 3).every(Number.isInteger) && typeof manifest === "string")
-        return json as UsageCursor;
-    }
-  } catch {}
-  throw malformed("last must be what an earlier page named as next", { last: text.slice(0, 200) });
+function parseLast(c: Context) {
+  const last = c.req.query("last");
+  const stop = parseStop(c.env, last ?? null);
+  const cursor = stop === null || stop.after === null ? null : parseUsageCursor(stop.after);
+  if (stop !== null && (cursor !== null || stop.after === null)) return { stores: stop.stores, cursor };
+  throw malformed("last must be what an earlier page named as next", { last: (last ?? "").slice(0, 200) });
 }

@@ -2,10 +2,24 @@
 
 import { createMiddleware } from "hono/factory";
 import { RegistryError } from "../oci/errors.ts";
+import { readPlacement } from "../storage/placement.ts";
 import type { RegistryEnv } from "./context.ts";
 
 /** Below /v2 what clients change; tokens are made, and administrators work, as ever. */
 export const CONTENT = /^\/v2\/(?!_berth\/|token$)/;
+
+/**
+ * Refuses what would change a repository while it moves to another database.
+ * @throws RegistryError UNSUPPORTED 405
+ */
+export function refuseWhileMoving(env: Env, repository: string): void {
+  if (readPlacement(env).placeOf(repository).movingTo === null) return;
+  throw new RegistryError(
+    "UNSUPPORTED",
+    "this repository is being moved to another database: pulls go on; try again later",
+    { headers: { Allow: "GET, HEAD" } },
+  );
+}
 
 /**
  * Refuses what would change what is behind these paths.

@@ -2,10 +2,11 @@
 
 import { Hono } from "hono";
 import { RegistryError } from "../oci/errors.ts";
+import { nextStop, parseStop } from "../storage/across/walk.ts";
 import { type Happening, writeHappening } from "../storage/audit.ts";
 import { type Cursor, parseCursor } from "../storage/scrub/cursor.ts";
 import { scrubPage } from "../storage/scrub/scrub.ts";
-import { mainStores } from "../storage/stores.ts";
+import type { Stores } from "../storage/stores.ts";
 import { requireAdmin } from "./authorize.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
 import { flag } from "./flag.ts";
@@ -17,26 +18,27 @@ scrub.post("/v2/_berth/scrub", async (c) => {
   requireAdmin(c);
   const { allowSparseIndexes, orphanAge } = c.get("settings");
   const rebuild = flag(c, "rebuild");
-  const cursor = parseAfter(c, rebuild);
-  const stores = mainStores(c.env);
+  const { stores, cursor, first } = parseAfter(c, rebuild);
   // Once a scrub, before it changes anything. What it changes is in the log.
-  if (cursor === null) {
+  if (first) {
     const begun: Happening = { action: "scrub", outcome: "begun", reference: null, detail: { rebuild } };
     await writeHappening(stores.db, actorOf(c), begun);
   }
   const options = { rebuild, sparse: allowSparseIndexes, freeBefore: Date.now() - orphanAge };
-  return c.json(await scrubPage(stores, cursor, options));
+  const page = await scrubPage(stores, cursor, options);
+  return c.json({ ...page, next: nextStop(c.env, stores, page.next) });
 });
 
 /** @throws RegistryError UNSUPPORTED 400 */
-function parseAfter(c: Context, rebuild: boolean): Cursor | null {
-  const after = c.req.query("after");
-  if (after === undefined) return null;
-  const cursor = parseCursor(after);
-  if (cursor !== null && (rebuild || cursor.walk !== "objects")) return cursor;
+function parseAfter(c: Context, rebuild: boolean): { stores: Stores; cursor: Cursor | null; first: boolean } {
+  const after = c.req.query("after") ?? null;
+  const stop = parseStop(c.env, after);
+  const cursor = stop === null || stop.after === null ? null : parseCursor(stop.after);
+  if (stop !== null && (stop.after === null || (cursor !== null && (rebuild || cursor.walk !== "objects"))))
+    return { stores: stop.stores, cursor, first: after === null };
   const message =
     cursor === null
       ? "after must be what an earlier page named as next"
       : "this after belongs to a scrub with rebuild=true";
-  throw new RegistryError("UNSUPPORTED", message, { status: 400, detail: { after: after.slice(0, 200) } });
+  throw new RegistryError("UNSUPPORTED", message, { status: 400, detail: { after: after?.slice(0, 200) } });
 }

@@ -7,9 +7,9 @@ import { parseAuthorization } from "../auth/authorization-header.ts";
 import { isSameSecret } from "../auth/secret.ts";
 import { CONTENT_TYPE, expose } from "../metrics/exposition.ts";
 import { metricsOf } from "../metrics/metrics.ts";
+import { type DatabaseStatus, readWholeStatus, type WholeStatus } from "../storage/across/status.ts";
 import { listCounters } from "../storage/counters.ts";
 import { countedSince } from "../storage/open-uploads.ts";
-import { readStatus } from "../storage/status.ts";
 import { mainStores } from "../storage/stores.ts";
 import { standingOf } from "../storage/whereabouts.ts";
 import { requireAdmin } from "./authorize.ts";
@@ -21,16 +21,24 @@ export const status = new Hono<RegistryEnv>();
 status.get("/v2/_berth/status", async (c) => {
   requireAdmin(c);
   const { databaseLimit, readOnly, maxUploads } = c.get("settings");
-  const { db, found } = await read(c);
-  const { totals, openUploads, lastCollection, lastCollectedAt, schemaVersion } = found;
+  const { databases, whole, fullest } = await read(c);
+  const { totals, openUploads, lastCollection, lastCollectedAt, schemaVersion } = whole;
   return c.json({
     build: { version: packageJson.version, deployment: c.env.VERSION.id, schema: schemaVersion },
     readOnly,
-    objects: standingOf(c.env, [found.whereabouts]),
+    objects: standingOf(c.env, databases.map(whereaboutsOf)),
     totals,
     uploads: { open: openUploads, limit: maxUploads },
-    database: { bytes: db.size, limit: databaseLimit, share: db.size && db.size / databaseLimit },
+    database: sizeOf(fullest, databaseLimit),
     collection: { last: lastCollection, lastSuccessAt: lastCollectedAt },
+    ...(databases.length > 1 && {
+      databases: databases.map((one) => ({
+        name: one.name,
+        totals: one.found.totals,
+        ...sizeOf(one, databaseLimit),
+        collection: { last: one.found.lastCollection, lastSuccessAt: one.found.lastCollectedAt },
+      })),
+    }),
   });
 });
 
@@ -43,18 +51,24 @@ metrics.get("/metrics", async (c) => {
     requireAdmin(c);
   }
   const { databaseLimit, readOnly } = c.get("settings");
-  const { db, found } = await read(c);
-  const counters = await listCounters(db);
-  const measured = { status: found, counters, databaseBytes: db.size, databaseLimit };
-  const standing = standingOf(c.env, [found.whereabouts]);
+  const [{ databases, whole, fullest }, counters] = await Promise.all([read(c), listCounters(mainStores(c.env).db)]);
+  const measured = { status: whole, counters, databaseBytes: fullest.bytes, databaseLimit };
+  const standing = standingOf(c.env, databases.map(whereaboutsOf));
   c.header("Content-Type", CONTENT_TYPE);
   return c.body(expose(metricsOf({ ...measured, standing, readOnly: readOnly !== null })));
 });
 
-async function read(c: Context) {
+function read(c: Context): Promise<WholeStatus> {
   const { maxUploads, uploadExpiry } = c.get("settings");
-  const { db } = mainStores(c.env);
-  return { db, found: await readStatus(db, countedSince(Date.now(), uploadExpiry), maxUploads) };
+  return readWholeStatus(c.env, countedSince(Date.now(), uploadExpiry), maxUploads);
+}
+
+function whereaboutsOf({ found }: DatabaseStatus) {
+  return found.whereabouts;
+}
+
+function sizeOf({ bytes }: DatabaseStatus, limit: number) {
+  return { bytes, limit, share: bytes && bytes / limit };
 }
 
 function showsMetricsToken(c: Context): boolean {

@@ -3,6 +3,7 @@
 import type { Next } from "hono";
 import { log } from "../log.ts";
 import { RegistryError } from "../oci/errors.ts";
+import { levelRules } from "../storage/across/rules.ts";
 import { DatabaseFull } from "../storage/database.ts";
 import { findMigrated } from "../storage/registry.ts";
 import { Unavailable } from "../storage/retry.ts";
@@ -68,16 +69,15 @@ export async function askStore(c: Context, next: Next): Promise<void> {
 }
 
 /** Asked once an isolate: tables do not grow older. */
-let migrated = false;
+let ready = false;
 
-/** Middleware: a clear answer between a deploy and its migrations. @throws RegistryError UNAVAILABLE */
-export async function requireMigrated(c: Pick<AnyContext, "env">, next: Next): Promise<void> {
-  const found = migrated ? null : await findMigrated(mainStores(c.env).db);
-  if (found !== null) {
-    await noteStores(c.env, allDatabases(c.env), found);
-    migrated = true;
-  }
-  if (!migrated) {
+/**
+ * Middleware: a clear answer between a deploy and its migrations. Several databases have the same rules from then on.
+ * @throws RegistryError UNAVAILABLE
+ */
+export async function requireMigrated(c: Pick<AnyContext, "env" | "get">, next: Next): Promise<void> {
+  ready ||= await makeReady(c.env, c.get("request"));
+  if (!ready) {
     throw new RegistryError(
       "UNAVAILABLE",
       "the database is not migrated yet: run npm run deploy again. One that was made before rows had ids cannot be carried over: begin with a new one",
@@ -89,8 +89,18 @@ export async function requireMigrated(c: Pick<AnyContext, "env">, next: Next): P
   await next();
 }
 
+/** @returns whether the tables are as new as they have to be */
+async function makeReady(env: Env, request: string): Promise<boolean> {
+  const databases = allDatabases(env);
+  const [main, ...others] = await Promise.all(databases.map((db) => findMigrated(db)));
+  if (main == null || others.includes(null)) return false;
+  await noteStores(env, databases, main);
+  await levelRules(env, request, Date.now());
+  return true;
+}
+
 /** Forgets what is known of the stores. For tests. */
 export function forgetMigrated(): void {
-  migrated = false;
+  ready = false;
   asked = false;
 }

@@ -24,7 +24,14 @@ export interface Actor {
 
 /** What is not a change of rows that another statement here tells of. */
 export interface Happening {
-  action: "create-token" | "revoke-token" | "revoke-tokens" | "collect" | "scrub" | "migrate-store";
+  action:
+    | "create-token"
+    | "revoke-token"
+    | "revoke-tokens"
+    | "collect"
+    | "scrub"
+    | "migrate-store"
+    | "move-repositories";
   outcome: string;
   /** What it is about. */
   reference: string | null;

@@ -19,6 +19,17 @@ export interface Usage {
 /** Behind which link and which manifest a page begins, each by its repository's id: a blob's id, a manifest's digest. */
 export type UsageCursor = [linkOf: number, link: number, manifestOf: number, manifest: string];
 
+/** Of the text of a cursor, which is its JSON; null when it is none. */
+export function parseUsageCursor(text: string): UsageCursor | null {
+  try {
+    const json: unknown = JSON.parse(text);
+    if (!Array.isArray(json) || json.length !== 4 || typeof json[3] !== "string") return null;
+    return json.slice(0, 3).every(Number.isSafeInteger) ? (json as UsageCursor) : null;
+  } catch {
+    return null;
+  }
+}
+
 /** What a page has read of one repository's blobs, or manifests. */
 interface HeldRow<K> {
   id: number;

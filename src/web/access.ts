@@ -4,6 +4,7 @@ import { type Action, parseGrant } from "../auth/user-entry.ts";
 import type { Rights } from "../auth/user-rules.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
+import { refuseWhileMoving } from "../routes/read-only.ts";
 import type { Context } from "./context.ts";
 
 /**
@@ -13,7 +14,10 @@ import type { Context } from "./context.ts";
 export function authorize(c: Context, action: Action): RepositoryName {
   const name = parseRepositoryName(c.req.param("name") ?? "");
   const access = c.get("access");
-  if (access.may(action, name)) return name;
+  if (access.may(action, name)) {
+    if (action !== "pull") refuseWhileMoving(c.env, name);
+    return name;
+  }
   if (access.who === null) throw new RegistryError("UNAUTHORIZED", `sign in to ${action} here`);
   throw new RegistryError("DENIED", `${access.who} has no right to ${action} here`);
 }

@@ -6,8 +6,14 @@
 
 import type { Access } from "../auth/access.ts";
 import type { RepositoryName } from "../oci/reference.ts";
+import {
+  findPosition,
+  hidePosition,
+  listAcross,
+  type Names,
+  type Position,
+} from "../storage/across/names.ts";
 import { listFolder, listNames } from "../storage/browse/names.ts";
-import { getRepositoryId, getRepositoryName } from "../storage/catalog-cursor.ts";
 import type { Database } from "../storage/database.ts";
 
 /** How many names are read at once, and for one page. */
@@ -31,11 +37,13 @@ export interface Found {
   next: string | null;
 }
 
-export async function findRepositories(db: Database, access: Access, wanted: Wanted): Promise<Found> {
-  const after = await beginning(db, wanted.after);
-  if (!access.pullsEverything || wanted.part !== "") return lookThrough(db, access, wanted, after);
-  const entries = await listFolder(db, wanted.folder, after, wanted.limit + 1);
-  return cut(entries, wanted.limit);
+export async function findRepositories(env: Env, access: Access, wanted: Wanted): Promise<Found> {
+  const after = await beginning(env, wanted.after);
+  if (!access.pullsEverything || wanted.part !== "") return lookThrough(env, access, wanted, after);
+  const list = (db: Database, limit: number) => listFolder(db, wanted.folder, after, limit);
+  const { names, end } = await listAcross(env, list, wanted.limit + 1);
+  const page = cut(names, wanted.limit);
+  return page.next === null && end !== null ? { entries: names, next: end.name } : page;
 }
 
 function cut(entries: string[], limit: number): Found {
@@ -43,23 +51,25 @@ function cut(entries: string[], limit: number): Found {
   return { entries: page, next: entries.length > limit ? (page.at(-1) ?? null) : null };
 }
 
-async function lookThrough(db: Database, access: Access, wanted: Wanted, after: string): Promise<Found> {
+async function lookThrough(env: Env, access: Access, wanted: Wanted, after: string): Promise<Found> {
   const entries = new Set<string>();
   let last = after;
+  let end: Position | null = null;
   for (let looked = 0; looked < LOOKED_THROUGH; looked += READ_AT_ONCE) {
-    const names = await listNames(db, wanted.folder, last, READ_AT_ONCE);
-    for (const name of names) {
+    const list = (db: Database, limit: number) => listNames(db, wanted.folder, last, limit);
+    const read: Names<RepositoryName> = await listAcross(env, list, READ_AT_ONCE);
+    for (const name of read.names) {
       if (!isWanted(name, wanted) || !access.holds("pull", name)) continue;
       entries.add(wanted.part === "" ? entryOf(name, wanted.folder) : name);
       if (entries.size > wanted.limit) return cut([...entries], wanted.limit);
     }
-    if (names.length < READ_AT_ONCE) return { entries: [...entries], next: null };
+    end = read.end;
+    if (end === null) return { entries: [...entries], next: null };
     // Of a folder that is found, the rest need not be read.
     const found = [...entries].at(-1) ?? "";
-    const read = names.at(-1) ?? "";
-    last = found.endsWith("/") && read.startsWith(found) ? found : read;
+    last = found.endsWith("/") && end.name.startsWith(found) ? found : end.name;
   }
-  return { entries: [...entries], next: await stopAt(db, access, last) };
+  return { entries: [...entries], next: await stopAt(env, access, last, end) };
 }
 
 function isWanted(name: RepositoryName, { folder, part, after }: Wanted): boolean {
@@ -72,17 +82,15 @@ function entryOf(name: string, folder: string): string {
   return slash < 0 ? name : name.slice(0, slash + 1);
 }
 
-/** The name itself would tell of a repository that the caller may not know of: a number stands for it. */
-async function stopAt(db: Database, access: Access, last: string): Promise<string | null> {
-  if (last.endsWith("/") || access.holds("pull", last)) return last;
-  const id = await getRepositoryId(db, last);
-  return id === null ? null : `.${id}`;
+/** The name itself would tell of a repository that the caller may not know of: a position stands for it. */
+async function stopAt(env: Env, access: Access, last: string, end: Position | null): Promise<string | null> {
+  if (end === null || last.endsWith("/") || access.holds("pull", last)) return last;
+  const hidden = await hidePosition(env, end);
+  return hidden === null ? null : `.${hidden}`;
 }
 
 /** No name begins with a dot. What has gone since begins anew. */
-async function beginning(db: Database, after: string | null): Promise<string> {
+async function beginning(env: Env, after: string | null): Promise<string> {
   if (after === null || after.length > 300) return "";
-  if (!after.startsWith(".")) return after;
-  const id = after.slice(1);
-  return /^\d{1,15}$/.test(id) ? ((await getRepositoryName(db, Number(id))) ?? "") : "";
+  return after.startsWith(".") ? ((await findPosition(env, after.slice(1))) ?? "") : after;
 }

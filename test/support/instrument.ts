@@ -4,9 +4,10 @@ import { bodyThroughFaults, throughFaults } from "./faults.ts";
 import { costs, countD1, countR2 } from "./meter.ts";
 
 export function instrument(env: Env): Env {
+  const databases = Object.entries(env).filter(([name]) => /^DB(_|$)/.test(name));
   return {
     ...env,
-    DB: database(env.DB),
+    ...Object.fromEntries(databases.map(([name, db]) => [name, database(db)])),
     BUCKET: bucket(env.BUCKET),
     UPLOADS: namespace(env.UPLOADS),
     USERS: users(env.USERS),

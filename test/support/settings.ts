@@ -1,4 +1,7 @@
-/** Variables of the Worker, changed for a test. */
+/** Variables of the Worker, and its databases, changed for a test. */
+
+import { applyD1Migrations } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 
 type Variables = Partial<Record<keyof Env, string>>;
 
@@ -16,6 +19,7 @@ export function baseVariables(): Record<string, string> {
 
 /** Serves all following requests with these variables, whatever else a test sets. */
 export function setBaseVariables(variables: Record<string, string>): void {
+  databases = ONE;
   base = variables;
 }
 
@@ -29,6 +33,33 @@ export function withBaseVariables(env: Env): Env {
   return { ...env, ...base } as Env;
 }
 
-export function withVariables(env: Env): Env {
-  return { ...env, ...base, ...overrides } as Env;
+/**
+ * Which database of the tests is which of the registry's. Where there are several, DB stays the one that most
+ * repositories lie in, so that a test finds in it what it has pushed.
+ */
+const ONE = { DB: "DB" } as const;
+const THREE = { DB: "DB_MAIN", DB_2: "DB", DB_3: "DB_THIRD" } as const;
+
+/** What lies where in a simulation of several: what no test has beside something else is in the third. */
+const PLACES = "*=DB_2 big=DB_3 c=DB_3 there=DB_3 beside=DB_3 elsewhere=DB_3";
+
+let databases: Record<string, "DB" | "DB_MAIN" | "DB_THIRD"> = ONE;
+
+/** Serves all following requests with three databases instead of one. @param places see PLACES */
+export async function haveThreeDatabases(places = PLACES): Promise<void> {
+  databases = THREE;
+  base = { ...base, DATABASES: places };
+  await Promise.all([env.DB_MAIN, env.DB_THIRD].map((db) => applyD1Migrations(db, env.MIGRATIONS)));
+}
+
+/** What the keys of objects begin with that the database DB names. */
+export function objectArea(): string {
+  return databases === ONE ? "" : "DB_2/";
+}
+
+export function withVariables(given: Env): Env {
+  const { DB, DB_MAIN, DB_THIRD, ...others } = given as typeof env;
+  const all = { DB, DB_MAIN, DB_THIRD };
+  const bound = Object.entries(databases).map(([name, binding]) => [name, all[binding]]);
+  return { ...others, ...Object.fromEntries(bound), ...base, ...overrides } as Env;
 }

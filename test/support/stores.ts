@@ -107,6 +107,8 @@ declare module "vitest" {
     store?: StoreName;
     /** Where a real server of S3 is; "" for none. */
     s3Server?: string;
+    /** How many databases the Worker has; 1 where absent. */
+    databases?: 1 | 3;
   }
 }
 

@@ -90,8 +90,16 @@ export async function finishRun(
   ]);
 }
 
+/** When the last run began; null before the first. Milliseconds since the epoch. */
+export async function readLastRun(db: Database): Promise<number | null> {
+  const row = await db
+    .prepare(`SELECT started_at FROM gc_runs WHERE started_at > 0 ORDER BY started_at DESC LIMIT 1`)
+    .first<{ started_at: number }>();
+  return row?.started_at ?? null;
+}
+
 /** Reports of the last runs, the newest first. */
-export async function listRuns(db: Database, limit: number): Promise<object[]> {
+export async function listRuns(db: Database, limit: number): Promise<{ startedAt: number }[]> {
   const rows = await db
     .prepare(`SELECT report FROM gc_runs WHERE started_at > 0 ORDER BY started_at DESC LIMIT ?1`)
     .bind(limit)

@@ -1,8 +1,8 @@
 /** The audit trail: who changed what, with filters, and as a table to take along. Admins only. */
 
 import { Hono } from "hono";
-import { type AuditEvent, type EventCursor, type EventFilter, listEvents } from "../../storage/audit-log.ts";
-import { mainStores } from "../../storage/stores.ts";
+import { listAllEvents } from "../../storage/across/events.ts";
+import type { AuditEvent, EventCursor, EventFilter } from "../../storage/audit-log.ts";
 import { requireAdmin } from "../access.ts";
 import type { Context, View, WebEnv } from "../context.ts";
 import { csvOf } from "../csv.ts";
@@ -48,8 +48,7 @@ function filterOf({ repository, actor, action, from, until }: Wanted): EventFilt
 auditTrail.get("/audit", async (c) => {
   requireAdmin(c);
   const wanted = wantedOf(c);
-  const { db } = mainStores(c.env);
-  const { events, next } = await listEvents(db, filterOf(wanted), cursorOf(c.req.query("last")), PAGE);
+  const { events, next } = await listAllEvents(c.env, filterOf(wanted), cursorOf(c.req.query("last")), PAGE);
   return render(c, c.get("texts").places.audit, (view) => (
     <Trail view={view} wanted={wanted} events={events} next={next} />
   ));
@@ -59,7 +58,6 @@ auditTrail.get("/audit", async (c) => {
 auditTrail.get("/audit.csv", (c) => {
   requireAdmin(c);
   const filter = filterOf(wantedOf(c));
-  const { db } = mainStores(c.env);
   let after: EventCursor | null = null;
   let done = false;
   const encoder = new TextEncoder();
@@ -67,7 +65,7 @@ auditTrail.get("/audit.csv", (c) => {
     start: (controller) => controller.enqueue(encoder.encode(csvOf([COLUMNS as unknown as string[]]))),
     async pull(controller) {
       if (done) return controller.close();
-      const { events, next } = await listEvents(db, filter, after, EXPORTED_AT_ONCE);
+      const { events, next } = await listAllEvents(c.env, filter, after, EXPORTED_AT_ONCE);
       after = next;
       done = next === null;
       // Never nothing: then nobody would ask for more.

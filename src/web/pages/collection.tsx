@@ -5,8 +5,7 @@ import { collectGarbage } from "../../gc/collect.ts";
 import type { CollectionReport } from "../../gc/report.ts";
 import { RegistryError } from "../../oci/errors.ts";
 import { actorOf } from "../../routes/context.ts";
-import { listRuns } from "../../storage/garbage/runs.ts";
-import { mainStores } from "../../storage/stores.ts";
+import { listAllRuns } from "../../storage/across/runs.ts";
 import { requireAdmin } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
 import { FormToken } from "../parts/forms.tsx";
@@ -21,7 +20,7 @@ export const collection = new Hono<WebEnv>();
 // GET /collection
 collection.get("/collection", async (c) => {
   requireAdmin(c);
-  const runs = (await listRuns(mainStores(c.env).db, RUNS_LISTED)) as CollectionReport[];
+  const runs = (await listAllRuns(c.env, RUNS_LISTED)) as CollectionReport[];
   return render(c, c.get("texts").places.collection, (view) => <Page view={view} runs={runs} dry={null} />);
 });
 
@@ -33,7 +32,7 @@ collection.post("/collection", async (c) => {
   if (report === null)
     throw new RegistryError("TOOMANYREQUESTS", "another collection is under way: wait for it to end");
   if (!dryRun) return c.redirect("/collection", 303);
-  const runs = (await listRuns(mainStores(c.env).db, RUNS_LISTED)) as CollectionReport[];
+  const runs = (await listAllRuns(c.env, RUNS_LISTED)) as CollectionReport[];
   return render(c, c.get("texts").places.collection, (view) => <Page view={view} runs={runs} dry={report} />);
 });
 

@@ -2,8 +2,8 @@
 
 import { Hono } from "hono";
 import type { RepositoryName } from "../../oci/reference.ts";
-import { type Summary, summarize } from "../../storage/browse/summaries.ts";
-import { mainStores } from "../../storage/stores.ts";
+import { summarizeAll } from "../../storage/across/summaries.ts";
+import type { Summary } from "../../storage/browse/summaries.ts";
 import type { View, WebEnv } from "../context.ts";
 import { findRepositories } from "../looking-through.ts";
 import { Crumbs, folderPath, Pages, repositoryPath } from "../parts/navigation.tsx";
@@ -20,11 +20,12 @@ repositories.get("/", async (c) => {
   const asked = c.req.query("path") ?? "";
   const folder = /^(?:[a-z0-9._-]+\/){1,50}$/.test(asked) && asked.length <= 255 ? asked : "";
   const part = (c.req.query("q") ?? "").trim().toLowerCase().slice(0, 255);
-  const { db } = mainStores(c.env);
   const wanted = { folder, part, after: c.req.query("after") ?? null, limit: PAGE };
-  const { entries, next } = await findRepositories(db, c.get("access"), wanted);
+  const { entries, next } = await findRepositories(c.env, c.get("access"), wanted);
   const names = entries.filter((entry) => !entry.endsWith("/")) as RepositoryName[];
-  const summaries = new Map((await summarize(db, names)).map((summary) => [summary.name as string, summary]));
+  const summaries = new Map(
+    (await summarizeAll(c.env, names)).map((summary) => [summary.name as string, summary]),
+  );
   const list = { entries, summaries, next, folder, part };
   return render(c, c.get("texts").places.repositories, (view) => <Repositories view={view} {...list} />);
 });

@@ -6,8 +6,14 @@ import { type Policy, parseRule } from "../../oci/policies.ts";
 import { parseQuota } from "../../oci/quotas.ts";
 import { isLabel, LABEL_FORM } from "../../routes/admin-request.ts";
 import { actorOf } from "../../routes/context.ts";
-import { deletePolicy, listPolicies, putPolicy } from "../../storage/policies.ts";
-import { deleteQuota, listQuotas, putQuota } from "../../storage/quotas.ts";
+import {
+  deletePolicyEverywhere,
+  deleteQuotaEverywhere,
+  listAllQuotas,
+  putPolicyEverywhere,
+  putQuotaEverywhere,
+} from "../../storage/across/rules.ts";
+import { listPolicies } from "../../storage/policies.ts";
 import { mainStores } from "../../storage/stores.ts";
 import { notThere, requireAdmin } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
@@ -22,7 +28,7 @@ export const rules = new Hono<WebEnv>();
 rules.get("/rules", async (c) => {
   requireAdmin(c);
   const { db } = mainStores(c.env);
-  const [policies, quotas] = await Promise.all([listPolicies(db), listQuotas(db)]);
+  const [policies, quotas] = await Promise.all([listPolicies(db), listAllQuotas(c.env)]);
   return render(c, c.get("texts").places.rules, (view) => (
     <Rules view={view} policies={policies} quotas={quotas} />
   ));
@@ -39,7 +45,7 @@ rules.post("/rules/policy", async (c) => {
   if (typeof rule === "string") throw malformed(rule);
   const policy: Policy = { name: labelOf(name), rule };
   const by = actorOf(c);
-  if (!(await putPolicy(mainStores(c.env).db, policy, by, Date.now())))
+  if (!(await putPolicyEverywhere(c.env, policy, by, Date.now())))
     throw new RegistryError("DENIED", "there are 100 policies: remove one first, or put more into one", {
       status: 409,
     });
@@ -55,7 +61,7 @@ rules.post("/rules/quota", async (c) => {
   const quota = parseQuota({ ...scope, allowed });
   if (typeof quota === "string") throw malformed(quota);
   const by = actorOf(c);
-  if ((await putQuota(mainStores(c.env).db, labelOf(name), quota, by, Date.now())) === null)
+  if ((await putQuotaEverywhere(c.env, labelOf(name), quota, by, Date.now())) === null)
     throw new RegistryError("DENIED", "there are 100 quotas: remove one first", { status: 409 });
   return c.redirect("/rules", 303);
 });
@@ -65,8 +71,8 @@ rules.post("/rules/remove", async (c) => {
   requireAdmin(c);
   const { name = "", kind } = await readForm(c);
   const by = actorOf(c);
-  const remove = kind === "quota" ? deleteQuota : deletePolicy;
-  if (!isLabel(name) || !(await remove(mainStores(c.env).db, name, by, Date.now()))) throw notThere();
+  const remove = kind === "quota" ? deleteQuotaEverywhere : deletePolicyEverywhere;
+  if (!isLabel(name) || !(await remove(c.env, name, by, Date.now()))) throw notThere();
   return c.redirect("/rules", 303);
 });
 
@@ -87,7 +93,7 @@ function malformed(message: string): RegistryError {
 interface Props {
   view: View;
   policies: Awaited<ReturnType<typeof listPolicies>>;
-  quotas: Awaited<ReturnType<typeof listQuotas>>;
+  quotas: Awaited<ReturnType<typeof listAllQuotas>>;
 }
 
 function Rules({ view, policies, quotas }: Props) {

@@ -1,9 +1,11 @@
 /** Who holds what: each repository's share, as areas and as a table, and all of it over time. Admins only. */
 
 import { Hono } from "hono";
+import { listAllUsageDays } from "../../storage/across/status.ts";
+import { nextStop, parseStop } from "../../storage/across/walk.ts";
 import { mainStores } from "../../storage/stores.ts";
-import { listUsage, type Usage, type UsageCursor } from "../../storage/usage.ts";
-import { listUsageDays, type UsageDay } from "../../storage/usage-days.ts";
+import { listUsage, parseUsageCursor, type Usage } from "../../storage/usage.ts";
+import type { UsageDay } from "../../storage/usage-days.ts";
 import { requireAdmin } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
 import { formatBytes } from "../language.ts";
@@ -30,26 +32,18 @@ export const usage = new Hono<WebEnv>();
 // GET /usage?last=<cursor>
 usage.get("/usage", async (c) => {
   requireAdmin(c);
-  const { db } = mainStores(c.env);
-  const last = cursorOf(c.req.query("last"));
-  const { repositories, next } = await listUsage(db, last, PAGE);
-  const days = last === null ? await listUsageDays(db, MAX_DAYS) : [];
+  const last = c.req.query("last") ?? null;
+  // What is no cursor begins anew.
+  const { stores, after } = parseStop(c.env, last) ?? { stores: mainStores(c.env), after: null };
+  const page = await listUsage(stores.db, after === null ? null : parseUsageCursor(after), PAGE);
+  const next = nextStop(c.env, stores, page.next && JSON.stringify(page.next));
+  const { repositories } = page;
+  const days = last === null ? await listAllUsageDays(c.env, MAX_DAYS) : [];
   const held = repositories.filter(({ bytes }) => bytes > 0).sort((one, other) => other.bytes - one.bytes);
   return render(c, c.get("texts").places.usage, (view) => (
     <Page view={view} held={held} days={days} next={next} />
   ));
 });
-
-/** What is no cursor begins anew. */
-function cursorOf(text: string | undefined): UsageCursor | null {
-  try {
-    const json: unknown = JSON.parse(text ?? "");
-    if (!Array.isArray(json) || json.length !== 4 || typeof json[3] !== "string") return null;
-    return json.slice(0, 3).every(Number.isSafeInteger) ? (json as UsageCursor) : null;
-  } catch {
-    return null;
-  }
-}
 
 interface Props {
   view: View;
@@ -57,7 +51,7 @@ interface Props {
   held: Usage[];
   /** The oldest first; none on the pages that follow. */
   days: UsageDay[];
-  next: UsageCursor | null;
+  next: string | null;
 }
 
 function Page({ view, held, days, next }: Props) {
@@ -72,7 +66,7 @@ function Page({ view, held, days, next }: Props) {
       <Pages
         view={view}
         first={view.path.includes("last=") ? "/usage" : null}
-        next={next === null ? null : `/usage?${new URLSearchParams({ last: JSON.stringify(next) })}`}
+        next={next === null ? null : `/usage?${new URLSearchParams({ last: next })}`}
       />
     </>
   );
