@@ -36,6 +36,9 @@ export const COMMANDS: readonly Entry[] = [
   entry("migrate-store", "copy the bytes to another store", async () =>
     (await import("./migrate-store.ts")).migrateStoreCommand(),
   ),
+  entry("move-repositories", "move repositories to another database", async () =>
+    (await import("./move-repositories.ts")).moveRepositoriesCommand(),
+  ),
   entry("cost", "what a registry costs a month", async () => (await import("./cost.ts")).costCommand()),
   entry("deploy", "deploy to Cloudflare", async () => (await import("./deploy/command.ts")).deployCommand()),
   entry("completion", "complete commands and options in a shell", async () =>

@@ -15,12 +15,13 @@ interface Statement {
   bind(...values: string[]): Statement;
 }
 
-/** What is needed of the bindings. */
+interface LocalDatabase {
+  prepare(sql: string): Statement;
+  batch(statements: Statement[]): Promise<{ results: { name: string }[] }[]>;
+}
+
+/** What is needed of the bindings, beside the databases. */
 interface Bindings {
-  DB: {
-    prepare(sql: string): Statement;
-    batch(statements: Statement[]): Promise<{ results: { name: string }[] }[]>;
-  };
   USERS: {
     list(options: {
       cursor?: string;
@@ -40,7 +41,8 @@ export async function prepareState(): Promise<FirstUser | null> {
     remoteBindings: false,
   });
   try {
-    await migrate(proxy.env.DB);
+    for (const [name, db] of Object.entries(proxy.env))
+      if (/^DB(_|$)/.test(name)) await migrate(db as LocalDatabase);
     return await makeFirstUser(proxy.env.USERS);
   } finally {
     await proxy.dispose();
@@ -51,7 +53,7 @@ export async function prepareState(): Promise<FirstUser | null> {
  * What `wrangler d1 migrations apply` does, with its own splitter and in its own book, but in a process that has it
  * loaded already. Each migration goes in whole or not at all.
  */
-async function migrate(db: Bindings["DB"]): Promise<void> {
+async function migrate(db: LocalDatabase): Promise<void> {
   const book = `CREATE TABLE IF NOT EXISTS d1_migrations (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT UNIQUE,

@@ -24,8 +24,8 @@ export interface Configuration {
   routes: string[];
   /** The users' namespace; null where wrangler made it, and the Worker's settings say it. */
   namespace: string | null;
-  /** `id`: null where wrangler made it under this name. */
-  database: { id: string | null; name: string };
+  /** The registry's, DB first. `id`: null where wrangler makes it under this name. */
+  databases: { binding: string; id: string | null; name: string }[];
 }
 
 /** @throws Failure */
@@ -41,7 +41,7 @@ export async function readConfiguration(): Promise<Configuration> {
   // Workers Builds deploys under the name that the Worker has there, whatever the file says.
   const name = process.env.WRANGLER_CI_OVERRIDE_NAME || (toml.name ?? "berth");
   const users = toml.kv_namespaces?.find(({ binding }) => binding === "USERS");
-  const database = toml.d1_databases?.find(({ binding }) => binding === "DB");
+  const databases = toml.d1_databases?.filter(({ binding }) => /^DB(_|$)/.test(binding)) ?? [];
   return {
     name,
     account: account_id,
@@ -49,7 +49,12 @@ export async function readConfiguration(): Promise<Configuration> {
       typeof each === "string" ? each : each.pattern,
     ),
     namespace: users?.id ?? null,
-    // The name that wrangler gives where there is none.
-    database: { id: database?.database_id ?? null, name: database?.database_name ?? `${toml.name}-db` },
+    databases: databases
+      .map(({ binding, database_id: id = null, database_name }) => {
+        // The name that wrangler gives where there is none.
+        const given = `${toml.name}-${binding.toLowerCase().replaceAll("_", "-")}`;
+        return { binding, id, name: database_name ?? given };
+      })
+      .sort((one, other) => (one.binding < other.binding ? -1 : 1)),
   };
 }

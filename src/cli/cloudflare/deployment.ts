@@ -14,7 +14,7 @@ export class Deployment {
   readonly account: string;
   readonly configuration: Configuration;
   #namespace: Promise<string> | null = null;
-  #database: Promise<string | null> | null = null;
+  #databases = new Map<string, Promise<string | null>>();
 
   private constructor(api: CloudflareApi, account: string, configuration: Configuration) {
     this.api = api;
@@ -42,16 +42,17 @@ export class Deployment {
     return this.#namespace;
   }
 
-  /** The database's id; null where there is none yet. */
-  database(): Promise<string | null> {
-    this.#database ??= this.#findDatabase();
-    return this.#database;
+  /** A database's id; null where there is none yet. @param binding one of the registry's */
+  database(binding = "DB"): Promise<string | null> {
+    const found = this.#databases.get(binding) ?? this.#findDatabase(binding);
+    this.#databases.set(binding, found);
+    return found;
   }
 
   /** Forgets what was not there, as something has been created since. */
   lookAgain(): void {
     this.#namespace = null;
-    this.#database = null;
+    this.#databases.clear();
   }
 
   async #findNamespace(): Promise<string> {
@@ -65,8 +66,10 @@ export class Deployment {
     throw badInput(`No registry is deployed in this account as ${name}: run npm run deploy first.`);
   }
 
-  async #findDatabase(): Promise<string | null> {
-    const { id, name } = this.configuration.database;
+  async #findDatabase(binding: string): Promise<string | null> {
+    const database = this.configuration.databases.find((one) => one.binding === binding);
+    if (database === undefined) throw badInput(`wrangler.toml binds no database as ${binding}.`);
+    const { id, name } = database;
     if (id !== null) return id;
     const path = this.path(`/d1/database/${encodeURIComponent(name)}?fields=uuid%2Cname`);
     return (await this.api.get<{ uuid: string }>(path).catch(absent(null)))?.uuid ?? null;

@@ -31,8 +31,6 @@ Exit codes: 0 deployed, 1 something is missing or wrangler failed: run it again,
 what was done stays.
 `;
 
-const MIGRATIONS = ["d1", "migrations", "apply", "DB", "--remote"];
-
 export function deployCommand(): Command {
   return new Command("deploy")
     .description("Deploys the registry to Cloudflare, and applies the migrations of its database.")
@@ -51,14 +49,19 @@ async function deploy(args: string[]): Promise<void> {
       "No domain is set, so the registry answers on workers.dev alone: routes in wrangler.toml gives it its own.",
     );
   }
-  // New code must not meet the old schema; but wrangler creates the database with the first deploy.
-  const first = !(await hasDatabase(deployment));
+  // New code must not meet the old schema; but wrangler creates a database with the first deploy that binds it.
+  const bindings = deployment.configuration.databases.map(({ binding }) => binding);
+  const there = await Promise.all(bindings.map((binding) => hasDatabase(deployment, binding)));
   const env = { CLOUDFLARE_ACCOUNT_ID: deployment.account };
   // On a terminal wrangler would ask whether to migrate: who deploys has said so.
   const unasked = { ...env, CI: "true" };
-  if (!first) await step(MIGRATIONS, unasked);
+  const migrate = async (wanted: boolean) => {
+    for (const [index, binding] of bindings.entries())
+      if (there[index] === wanted) await step(["d1", "migrations", "apply", binding, "--remote"], unasked);
+  };
+  await migrate(true);
   const targets = await upload(args, env);
-  if (first) await step(MIGRATIONS, unasked);
+  await migrate(false);
   deployment.lookAgain();
   greet(domains[0] ?? hostOf(targets), await ensureAdministrator());
 }
@@ -81,11 +84,13 @@ async function upload(args: string[], env: Record<string, string>): Promise<stri
 }
 
 /** @throws Failure when that cannot be told */
-async function hasDatabase(deployment: Deployment): Promise<boolean> {
+async function hasDatabase(deployment: Deployment, binding: string): Promise<boolean> {
   try {
-    return (await deployment.database()) !== null;
+    return (await deployment.database(binding)) !== null;
   } catch (error) {
-    throw new Failure(`Nobody can tell whether the database exists: ${describe(error)}. Run it again.`);
+    throw new Failure(
+      `Nobody can tell whether the database ${binding} exists: ${describe(error)}. Run it again.`,
+    );
   }
 }
 

@@ -13,7 +13,7 @@
 
 import type { RepositoryName } from "../../oci/reference.ts";
 import type { Actor } from "../audit.ts";
-import { readPlacement } from "../placement.ts";
+import { type Place, readPlacement } from "../placement.ts";
 import type { ScrubPage } from "../scrub/findings.ts";
 import { type Limits, PageRun } from "../scrub/scrub.ts";
 import type { Items, Walk } from "../scrub/walk.ts";
@@ -68,6 +68,11 @@ export function isPosition(text: string): boolean {
   return /^[a-z0-9._/-]{1,255}(?::\d{0,15})?$/.test(text);
 }
 
+/** Whether what lies in a database is to leave it: not what is still coming to it. */
+function leaves({ database, movingTo }: Place, { name }: Stores): boolean {
+  return movingTo !== name && (database !== name || movingTo !== null);
+}
+
 class Relocation implements Walk {
   readonly left: RepositoryName[] = [];
   readonly #env: StoresEnv;
@@ -85,8 +90,8 @@ class Relocation implements Walk {
     if (behind === undefined) return this.#find(name);
     const repository = name as RepositoryName;
     const { database, movingTo } = readPlacement(this.#env).placeOf(name);
-    if (database !== this.#from.name) return this.#clear(repository, database);
-    if (movingTo === null) return { items: [], end: name };
+    if (!leaves({ database, movingTo }, this.#from)) return { items: [], end: name };
+    if (movingTo === null || database !== this.#from.name) return this.#clear(repository, database);
     const to = openStores(this.#env, movingTo);
     const removal = { repository, from: this.#from, to, by: this.#by };
     return behind === "" ? this.#begin(removal) : this.#copy(removal, Number(behind), limit);
@@ -96,10 +101,7 @@ class Relocation implements Walk {
   async #find(after: string): Promise<Items> {
     const { placeOf } = readPlacement(this.#env);
     const names = await listAllNames(this.#from.db, after, NAMES);
-    const found = names.find((name) => {
-      const { database, movingTo } = placeOf(name);
-      return database !== this.#from.name || movingTo !== null;
-    });
+    const found = names.find((name) => leaves(placeOf(name), this.#from));
     if (found !== undefined) return { items: [], end: `${found}:` };
     return { items: [], end: names.length < NAMES ? null : (names.at(-1) ?? null) };
   }
