@@ -11,9 +11,9 @@ import { formatSize } from "./size.ts";
 const HELP = `
 For a registry over several databases: docs/databases.md. With "team=DB>DB_2" in
 DATABASES it copies what is below team to DB_2, with "team=DB_2" behind that it
-takes away what was left in DB. It can be run again: what was copied is not
-copied twice, and nothing is taken away that was not copied whole. Interrupted,
-it says how to go on.
+takes away what DB still has of it. It can be run again: what was copied is
+not copied twice, and nothing is taken away that was not copied whole.
+Interrupted, it says how to go on.
 
 Examples:
   $ berth move-repositories

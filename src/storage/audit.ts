@@ -22,16 +22,11 @@ export interface Actor {
   userAgent: string | null;
 }
 
+type TokenAction = "create-token" | "revoke-token" | "revoke-tokens";
+
 /** What is not a change of rows that another statement here tells of. */
 export interface Happening {
-  action:
-    | "create-token"
-    | "revoke-token"
-    | "revoke-tokens"
-    | "collect"
-    | "scrub"
-    | "migrate-store"
-    | "move-repositories";
+  action: TokenAction | "collect" | "scrub" | "migrate-store" | "move-repositories";
   outcome: string;
   /** What it is about. */
   reference: string | null;

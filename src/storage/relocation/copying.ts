@@ -13,7 +13,7 @@ import { newObjectKey } from "../objects/keys.ts";
 import { listRepositoriesWithBlob } from "../repositories.ts";
 import type { Checked } from "../scrub/findings.ts";
 import type { Stores } from "../stores.ts";
-import { dateTags, listBlobs, listLinked, type MovingBlob, type MovingManifest } from "./rows.ts";
+import { dateCopy, listBlobs, listLinked, type MovingBlob, type MovingManifest } from "./rows.ts";
 
 export interface Removal {
   repository: RepositoryName;
@@ -39,7 +39,7 @@ export async function copyManifest(removal: Removal, moving: MovingManifest): Pr
   const outcome = await putManifest(to, repository, pushed, true, by, Date.now());
   if (outcome.kind !== "accepted")
     throw new Error(`${repository}@${digest} is not accepted by ${to.name}: ${JSON.stringify(outcome)}`);
-  if (tags.length > 0) await dateTags(to.db, repository, tags);
+  await dateCopy(to.db, repository, moving);
   return { bytes: bytes.byteLength + copied, findings: [], moved: true };
 }
 

@@ -7,7 +7,7 @@
  *   team=DB_2       pushed to and pulled from DB_2: a pass of this takes away what was left in DB
  *
  * A copy is made as a push is, verified on the way; DB_2 shows none of it before the setting says so. A repository is
- * taken away only when it was copied whole, and of it only what nobody has pushed since. So a pass can stop anywhere,
+ * taken away only when it was copied whole, and nothing has been pushed to it since. So a pass can stop anywhere,
  * and be repeated; whoever leaves out the second line loses nothing, and is told what was left behind.
  */
 

@@ -16,6 +16,10 @@ export async function listAllNames(db: Database, after: string, limit: number): 
   return rows.map(({ name }) => name);
 }
 
+/** Whether something was pushed, or lost a tag, since copying last began. */
+const CHANGED = `(EXISTS (SELECT 1 FROM manifests WHERE repository_id = repositories.id AND used_at >= copied_since)
+  OR EXISTS (SELECT 1 FROM tags WHERE repository_id = repositories.id AND updated_at >= copied_since))`;
+
 /**
  * Notes that copying begins, unless the repository has been copied whole, and nothing was pushed or deleted since.
  * @returns whether it has to be copied
@@ -29,9 +33,7 @@ export async function beginCopy(
   const row = await db
     .prepare(
       `UPDATE repositories SET copied_since = ?3, copied_to = NULL, copied_manifests = NULL
-       WHERE name = ?1 AND (copied_to IS NULL OR copied_to <> ?2
-         OR EXISTS (SELECT 1 FROM manifests WHERE repository_id = repositories.id AND used_at >= copied_since)
-         OR EXISTS (SELECT 1 FROM tags WHERE repository_id = repositories.id AND updated_at >= copied_since)
+       WHERE name = ?1 AND (copied_to IS NULL OR copied_to <> ?2 OR ${CHANGED}
          OR copied_manifests <> (SELECT count(*) FROM manifests WHERE repository_id = repositories.id)) RETURNING 1`,
     )
     .bind(repository, target, now)
@@ -72,6 +74,8 @@ export interface MovingManifest {
   digest: Digest;
   /** Bytes. */
   size: number;
+  /** When it was last pulled; null where that is not known. Milliseconds since the epoch. */
+  pulled_at: number | null;
   tags: { name: Tag; updatedAt: number }[];
 }
 
@@ -84,7 +88,7 @@ export async function listMoving(
 ): Promise<MovingManifest[]> {
   const rows = await db
     .prepare(
-      `SELECT id, digest, size,
+      `SELECT id, digest, size, pulled_at,
          (SELECT json_group_array(json_object('name', name, 'updatedAt', updated_at)) FROM tags
           WHERE manifest_id = manifests.id) AS tags
        FROM manifests
@@ -132,19 +136,26 @@ export async function listLinked(
   return new Set(rows.map(({ digest }) => digest));
 }
 
-/** Gives the copies of tags the time of what they are copies of. */
-export async function dateTags(
+/** Gives a copy, and the copies of its tags, the times of what they are copies of. */
+export async function dateCopy(
   db: Database,
   repository: RepositoryName,
-  tags: MovingManifest["tags"],
+  { digest, pulled_at: pulledAt, tags }: MovingManifest,
 ): Promise<void> {
-  await db
-    .prepare(
-      `UPDATE tags SET updated_at = value ->> 'updatedAt' FROM json_each(?2)
-       WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND name = value ->> 'name'`,
-    )
-    .bind(repository, JSON.stringify(tags))
-    .all();
+  await db.batch([
+    db
+      .prepare(
+        `UPDATE manifests SET pulled_at = ?3
+         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 AND ?3 IS NOT NULL`,
+      )
+      .bind(repository, digest, pulledAt),
+    db
+      .prepare(
+        `UPDATE tags SET updated_at = value ->> 'updatedAt' FROM json_each(?2)
+         WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND name = value ->> 'name'`,
+      )
+      .bind(repository, JSON.stringify(tags)),
+  ]);
 }
 
 /**
@@ -169,14 +180,17 @@ export async function clearSome(
   return rows.length === CLEARED_AT_ONCE;
 }
 
-/** Since when the repository has been copied whole to `target`; null when it has not. Milliseconds since the epoch. */
+/**
+ * When the copying of a repository began that is whole in `target` now. Milliseconds since the epoch.
+ * @returns null when there is no such copy, or something was pushed since
+ */
 export async function copiedSince(
   db: Database,
   repository: RepositoryName,
   target: string,
 ): Promise<number | null> {
   const row = await db
-    .prepare(`SELECT copied_since FROM repositories WHERE name = ?1 AND copied_to = ?2`)
+    .prepare(`SELECT copied_since FROM repositories WHERE name = ?1 AND copied_to = ?2 AND NOT ${CHANGED}`)
     .bind(repository, target)
     .first<{ copied_since: number }>();
   return row?.copied_since ?? null;
