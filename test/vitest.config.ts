@@ -59,7 +59,10 @@ export default defineConfig({
       { plugins: [workerd()], test: { name: "pure", include: filesOf("pure") } },
       {
         plugins: [workerd()],
-        test: { ...against((whole ?? "r2") as StoreName, "worker", DATABASES ? 3 : 1), include: filesOf("worker") },
+        test: {
+          ...against((whole ?? "r2") as StoreName, "worker", DATABASES ? 3 : 1),
+          include: filesOf("worker"),
+        },
       },
       // Azure where azurite is installed: see support/azurite-setup.ts.
       ...(whole === undefined && DATABASES === undefined ? again.slice(0, AZURITE_HOME ? 3 : 2) : []),

@@ -2,11 +2,11 @@
 
 import { Hono } from "hono";
 import { RegistryError } from "../oci/errors.ts";
+import { nextStop, parseStop } from "../storage/across/walk.ts";
 import { type Happening, writeHappening } from "../storage/audit.ts";
 import { checkIdentity, WrongBucket } from "../storage/garbage/identity.ts";
-import { openMove } from "../storage/objects/open.ts";
 import { type MoveCursor, movePage, parseMoveCursor } from "../storage/scrub/move.ts";
-import { allDatabases, mainStores, type Stores } from "../storage/stores.ts";
+import { allDatabases, mainStores, openMoveOf, type Stores } from "../storage/stores.ts";
 import { acceptStores, noteStores, outOfReach, readWhereabouts } from "../storage/whereabouts.ts";
 import { requireAdmin } from "./authorize.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
@@ -33,19 +33,18 @@ const OTHERS_END = 5 * 60_000;
 migrateStore.post("/v2/_berth/migrate-store", async (c) => {
   requireAdmin(c);
   if (flag(c, "accept")) return accept(c);
-  const moving = openMove(c.env);
-  if (moving === null) {
+  const { stores, cursor, first } = parseAfter(c);
+  const move = openMoveOf(c.env, stores);
+  if (move === null) {
     const message =
       "STORE_FALLBACK names no store to move from: set it to the old one, and STORE to the new one";
     throw new RegistryError("UNSUPPORTED", message, { status: 409 });
   }
-  const cursor = parseAfter(c);
-  const stores = mainStores(c.env);
   const deployedAt = Date.parse(c.env.VERSION.timestamp) || 0;
-  // Once, before it changes anything.
-  if (cursor === null) {
-    await requireWithinReach(c, stores);
-    await requireOurs(stores);
+  // Before it changes anything.
+  if (first) await requireWithinReach(c, stores);
+  if (cursor === null) await requireOurs(stores);
+  if (first) {
     const { STORE: to, STORE_FALLBACK: from } = c.env;
     const begun: Happening = {
       action: "migrate-store",
@@ -55,8 +54,16 @@ migrateStore.post("/v2/_berth/migrate-store", async (c) => {
     };
     await writeHappening(stores.db, actorOf(c), begun);
   }
-  return c.json(await movePage(stores, moving, cursor, deployedAt + OTHERS_END));
+  const page = await movePage(stores, move, cursor, deployedAt + OTHERS_END);
+  const next = nextStop(c.env, stores, page.next);
+  return c.json({ ...page, next, done: page.done && next === null && (await isDoneEverywhere(c)) });
 });
+
+/** Whether no database has objects that only the old store has. */
+async function isDoneEverywhere(c: Context): Promise<boolean> {
+  const noted = await Promise.all(allDatabases(c.env).map(readWhereabouts));
+  return noted.every(({ old }) => old === null);
+}
 
 /** @throws RegistryError UNSUPPORTED 409 when the new store is another registry's */
 async function requireOurs(stores: Stores): Promise<void> {
@@ -82,12 +89,13 @@ async function requireWithinReach(c: Context, { db }: Stores): Promise<void> {
 }
 
 /** @throws RegistryError UNSUPPORTED 400 */
-function parseAfter(c: Context): MoveCursor | null {
-  const after = c.req.query("after");
-  if (after === undefined) return null;
-  const cursor = parseMoveCursor(after);
-  if (cursor !== null) return cursor;
-  const detail = { after: after.slice(0, 200) };
+function parseAfter(c: Context): { stores: Stores; cursor: MoveCursor | null; first: boolean } {
+  const after = c.req.query("after") ?? null;
+  const stop = parseStop(c.env, after);
+  const cursor = stop === null || stop.after === null ? null : parseMoveCursor(stop.after);
+  if (stop !== null && (stop.after === null || cursor !== null))
+    return { stores: stop.stores, cursor, first: after === null };
+  const detail = { after: after?.slice(0, 200) };
   throw new RegistryError("UNSUPPORTED", "after must be what an earlier page named as next", {
     status: 400,
     detail,

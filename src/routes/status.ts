@@ -51,7 +51,10 @@ metrics.get("/metrics", async (c) => {
     requireAdmin(c);
   }
   const { databaseLimit, readOnly } = c.get("settings");
-  const [{ databases, whole, fullest }, counters] = await Promise.all([read(c), listCounters(mainStores(c.env).db)]);
+  const [{ databases, whole, fullest }, counters] = await Promise.all([
+    read(c),
+    listCounters(mainStores(c.env).db),
+  ]);
   const measured = { status: whole, counters, databaseBytes: fullest.bytes, databaseLimit };
   const standing = standingOf(c.env, databases.map(whereaboutsOf));
   c.header("Content-Type", CONTENT_TYPE);

@@ -7,7 +7,7 @@ import { levelRules } from "../storage/across/rules.ts";
 import { DatabaseFull } from "../storage/database.ts";
 import { findMigrated } from "../storage/registry.ts";
 import { Unavailable } from "../storage/retry.ts";
-import { allDatabases, askObjectStores, mainStores } from "../storage/stores.ts";
+import { allDatabases, askObjectStores } from "../storage/stores.ts";
 import { noteStores } from "../storage/whereabouts.ts";
 import type { AnyContext, Context } from "./context.ts";
 

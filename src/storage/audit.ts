@@ -22,11 +22,15 @@ export interface Actor {
   userAgent: string | null;
 }
 
-type TokenAction = "create-token" | "revoke-token" | "revoke-tokens";
-
 /** What is not a change of rows that another statement here tells of. */
 export interface Happening {
-  action: TokenAction | "collect" | "scrub" | "migrate-store" | "move-repositories";
+  action:
+    | `${"create" | "revoke"}-token`
+    | "revoke-tokens"
+    | "collect"
+    | "scrub"
+    | "migrate-store"
+    | "move-repositories";
   outcome: string;
   /** What it is about. */
   reference: string | null;
@@ -231,21 +235,4 @@ export function noteUnlinking(
        ON CONFLICT DO NOTHING`,
     )
     .bind(...first(by, at, `${by.request}/blob`), repository, digest);
-}
-
-/** Behind the statement that sets a policy to `rule`, before the one that removes it, where `rule` is null. */
-export function notePolicy(
-  db: Database,
-  by: Actor,
-  name: string,
-  rule: string | null,
-  at: number,
-): Statement {
-  return db
-    .prepare(
-      `INSERT INTO audit_events (${COLUMNS})
-       SELECT ?1, ?2, ?3, ?4, ?5, ?6, iif(?8 IS NULL, 'remove-policy', 'set-policy'), 'done', NULL, name, NULL, NULL, rule
-       FROM policies WHERE name = ?7 AND rule = coalesce(?8, rule) ON CONFLICT DO NOTHING`,
-    )
-    .bind(...first(by, at, `${by.request}/policy`), name, rule);
 }

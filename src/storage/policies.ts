@@ -6,8 +6,9 @@
 import type { Digest } from "../oci/digest.ts";
 import { Policies, type Policy, parseRule, type Rule } from "../oci/policies.ts";
 import type { Tag } from "../oci/reference.ts";
-import { type Actor, notePolicy } from "./audit.ts";
+import type { Actor } from "./audit.ts";
 import type { Database, Statement } from "./database.ts";
+import { notePolicy } from "./policy-events.ts";
 
 /** A tag that a policy keeps as it is. */
 export interface ImmutableTag {

@@ -6,9 +6,9 @@
 import { type Database, openDatabase } from "./database.ts";
 import { AreaObjects } from "./objects/area.ts";
 import { IDENTITY_KEY } from "./objects/keys.ts";
-import { MovingObjects } from "./objects/moving.ts";
+import { type Move, MovingObjects } from "./objects/moving.ts";
 import type { Objects } from "./objects/objects.ts";
-import { openObjects } from "./objects/open.ts";
+import { openMove, openObjects } from "./objects/open.ts";
 import type { StoreEnv } from "./objects/store-settings.ts";
 import { MAIN, type PlacementEnv, readPlacement } from "./placement.ts";
 import { noteLateUpload } from "./whereabouts.ts";
@@ -67,6 +67,14 @@ export function openStores(env: StoresEnv, name: string, databaseLimit?: number)
     db,
     objects: area === "" ? objects : new AreaObjects(objects, area),
   };
+}
+
+/** As `openMove` has it, of the objects of one database alone. */
+export function openMoveOf(env: StoresEnv, { name }: Stores): Move | null {
+  const move = openMove(env);
+  const area = areaOf(name);
+  if (move === null || area === "") return move;
+  return { to: new AreaObjects(move.to, area), from: new AreaObjects(move.from, area) };
 }
 
 /** What the keys of a database's objects begin with in the store they share; nothing for the main one. */

@@ -11,7 +11,13 @@ import type { Capabilities, Links, Multipart, ObjectInfo, Objects, Page, Part, S
 /** Stands behind the prefix where a page is one of the old store. No key of the registry's begins with it. */
 const OLD = "|";
 
-export class MovingObjects implements Objects {
+/** The new store, and the old one. */
+export interface Move {
+  to: Objects;
+  from: Objects;
+}
+
+export class MovingObjects implements Objects, Move {
   readonly can: Capabilities;
   readonly links: Links | null;
   readonly to: Objects;

@@ -11,7 +11,7 @@
 
 import { copyVerified } from "../objects/copy.ts";
 import { IDENTITY_KEY } from "../objects/keys.ts";
-import type { MovingObjects } from "../objects/moving.ts";
+import type { Move } from "../objects/moving.ts";
 import type { Stores } from "../stores.ts";
 import { beginPass, endPass } from "../whereabouts.ts";
 import { blobs } from "./blobs.ts";
@@ -67,7 +67,7 @@ function isMoveCursor({ walk }: Cursor): boolean {
  */
 export async function movePage(
   stores: Stores,
-  objects: MovingObjects,
+  objects: Move,
   cursor: MoveCursor | null,
   sure: number,
   limits?: Limits,
@@ -91,7 +91,7 @@ export async function movePage(
 
 async function move(
   stores: Stores,
-  { to, from }: MovingObjects,
+  { to, from }: Move,
   named: Parameters<Look>[1],
   row: Parameters<Look>[2],
 ): Promise<Checked> {
@@ -109,7 +109,7 @@ async function move(
 const NOTHING: Checked = { bytes: 0, findings: [] };
 
 /** Whose bucket the new one is says the same object as in the old one. */
-async function moveIdentity({ to, from }: MovingObjects): Promise<void> {
+async function moveIdentity({ to, from }: Move): Promise<void> {
   if ((await to.head(IDENTITY_KEY)) !== null) return;
   const body = await from.get(IDENTITY_KEY, null);
   if (body !== null) await to.put(IDENTITY_KEY, await new Response(body).text());
