@@ -30,6 +30,9 @@ import {
   streamOf,
 } from "../support/registry.ts";
 import { withVariables } from "../support/settings.ts";
+import { onR2 } from "../support/stores.ts";
+
+onR2();
 
 afterEach(() => {
   vi.restoreAllMocks();

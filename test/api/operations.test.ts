@@ -16,6 +16,9 @@ import {
   startUpload,
   streamOf,
 } from "../support/registry.ts";
+import { onR2 } from "../support/stores.ts";
+
+onR2();
 
 const MIB = 1024 * 1024;
 const PART = 8 * MIB;

@@ -7,6 +7,9 @@ import { pushImage } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
 import { pushBlob, request, sha256, textOf } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
+import { onR2 } from "../support/stores.ts";
+
+onR2();
 
 const ENDPOINT = "https://account.r2.cloudflarestorage.com/berth";
 const SECRETS = { R2_ACCESS_KEY_ID: "key", R2_SECRET_ACCESS_KEY: "very secret" };

@@ -4,6 +4,9 @@ import { imageOf, indexOf, pushImage } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
 import { codesOf, pushBlob, putManifest, request, sha256 } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
+import { onR2 } from "../support/stores.ts";
+
+onR2();
 
 describe("ALLOW_DELETE", () => {
   test('"false": every deletion is 405 UNSUPPORTED, and nothing goes', async () => {

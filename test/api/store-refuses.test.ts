@@ -7,7 +7,9 @@ import { forgetMigrated } from "../../src/routes/unavailable.ts";
 import { finishBackground } from "../support/background.ts";
 import { close, pullBlob, pushBlob, request, sha256, startUpload, textOf } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
-import { moveBetween, STORES } from "../support/stores.ts";
+import { moveBetween, onR2, STORES } from "../support/stores.ts";
+
+onR2();
 
 const SECRET = "another-very-secret-key";
 const BLOB = `/v2/a/blobs/${sha256("hello")}`;

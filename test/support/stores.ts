@@ -1,7 +1,7 @@
 /** The stores that the tests have: each for what it is. */
 
 import { env } from "cloudflare:workers";
-import { inject } from "vitest";
+import { beforeEach, inject } from "vitest";
 import { AzureContainer } from "../../src/storage/objects/azure/container.ts";
 import type { Objects } from "../../src/storage/objects/objects.ts";
 import { STORES as OPENED_BY, openObjects } from "../../src/storage/objects/open.ts";
@@ -9,6 +9,7 @@ import { S3Bucket } from "../../src/storage/objects/s3/bucket.ts";
 import { AZURITE } from "./azurite-account.ts";
 import { openMemory } from "./memory-store.ts";
 import { S3_KEYS } from "./s3-keys.ts";
+import { setBaseVariables } from "./settings.ts";
 
 // What a store of one's own takes.
 OPENED_BY.memory = openMemory;
@@ -110,6 +111,11 @@ declare module "vitest" {
     /** How many databases the Worker has; 1 where absent. */
     databases?: 1 | 3;
   }
+}
+
+/** For a file whose tests are about R2: whatever store the run is on. */
+export function onR2(): void {
+  beforeEach(() => setBaseVariables({}));
 }
 
 /** What the settings of a store open. */
