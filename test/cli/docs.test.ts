@@ -99,7 +99,7 @@ describe("the pages", () => {
   });
 
   test("name only scripts that there are", () => {
-    const named = PAGES.flatMap((page) => [...read(page).matchAll(/npm run (?:--silent )?([\w:]+)/g)]);
+    const named = PAGES.flatMap((page) => [...read(page).matchAll(/npm run (?:--silent )?([\w:-]+)/g)]);
     expect(named.map(([, name = ""]) => name).filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
   });
 
