@@ -3,8 +3,8 @@ declare namespace Cloudflare {
     /** Set by vitest.config.ts. */
     MIGRATIONS: import("cloudflare:test").D1Migration[];
     /** Other databases, for those that have several: see support/settings.ts. */
-    DB_MAIN: D1Database;
-    DB_THIRD: D1Database;
+    MAIN_DB: D1Database;
+    THIRD_DB: D1Database;
     /** Another bucket, for those that objects move to. */
     OTHER: R2Bucket;
     /** Answers where the tests' own miniflare listens. Set by vitest.config.ts. */

@@ -25,7 +25,7 @@ const workerd = () =>
         BUCKET: { id: "berth", s3Credentials: S3_KEYS },
         OTHER: { id: "other", s3Credentials: S3_KEYS },
       },
-      d1Databases: { DB: "db", DB_MAIN: "db-main", DB_THIRD: "db-third" },
+      d1Databases: { DB: "db", MAIN_DB: "db-main", THIRD_DB: "db-third" },
       serviceBindings: { WHERE: async (_, miniflare) => new Response(String(await miniflare.ready)) },
     },
   }));

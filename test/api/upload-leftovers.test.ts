@@ -23,6 +23,7 @@ import {
   startUpload,
   streamOf,
 } from "../support/registry.ts";
+import { databaseName } from "../support/settings.ts";
 
 const A = "a" as RepositoryName;
 const PART = 8 * 1024 * 1024;
@@ -37,7 +38,7 @@ async function start(expiresAfter: number, stallTimeout = 1000): Promise<string>
   const location = `/v2/a/blobs/uploads/${crypto.randomUUID()}`;
   await stubOf(location).start({
     repository: A,
-    database: "DB",
+    database: databaseName(),
     counted: null,
     algorithm: "sha256",
     expiresAfter,

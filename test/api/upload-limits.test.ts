@@ -3,7 +3,7 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import { collectGarbage } from "../../src/gc/collect.ts";
+import { collect } from "../gc/support.ts";
 import { setDaysAhead } from "../support/clock.ts";
 import { breakAlways, breakNext, healAll } from "../support/faults.ts";
 import { codesOf, patch, pushBlob, request, sha256, startUpload, streamOf } from "../support/registry.ts";
@@ -54,7 +54,7 @@ test("a session that is kept in use counts for as long as it lives", async () =>
   for (const days of [1, 2, 3]) {
     setDaysAhead(days);
     expect((await request("GET", location)).status).toBe(204);
-    await collectGarbage(env, { dryRun: false });
+    await collect();
     expect((await request("POST", START)).status).toBe(429);
   }
   expect(await opened()).toBe(1);
@@ -109,7 +109,7 @@ describe("a session counts no more", () => {
     setDaysAhead(4);
     await startUpload("a");
     expect(await opened()).toBe(2);
-    await collectGarbage(env, { dryRun: false });
+    await collect();
     expect(await opened()).toBe(1);
   });
 });

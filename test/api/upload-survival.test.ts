@@ -27,6 +27,7 @@ import {
   startUpload,
   streamOf,
 } from "../support/registry.ts";
+import { databaseName } from "../support/settings.ts";
 
 const A = "a" as RepositoryName;
 const MIB = 1024 * 1024;
@@ -364,7 +365,7 @@ describe("company", () => {
     const hour = 3_600_000;
     await stub.start({
       repository: A,
-      database: "DB",
+      database: databaseName(),
       counted: null,
       algorithm: "sha256",
       expiresAfter: hour,
@@ -395,7 +396,7 @@ describe("expiry", () => {
     const stub = env.UPLOADS.get(env.UPLOADS.idFromName(id));
     await stub.start({
       repository: A,
-      database: "DB",
+      database: databaseName(),
       counted: null,
       algorithm: "sha256",
       expiresAfter,

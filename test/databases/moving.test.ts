@@ -17,16 +17,16 @@ describe("a segment", () => {
     await env.DB.prepare("UPDATE manifests SET pulled_at = 86400000 WHERE digest = ?1").bind(image).run();
     place(MOVING);
     expect(await pass()).toEqual({ moved: 4, left: [], damaged: [] });
-    const copies = env.DB_THIRD.prepare("SELECT pulled_at FROM manifests WHERE digest = ?1").bind(image);
+    const copies = env.THIRD_DB.prepare("SELECT pulled_at FROM manifests WHERE digest = ?1").bind(image);
     expect(await copies.first("pulled_at")).toBe(86_400_000);
     expect(await pass()).toEqual({ moved: 0, left: [], damaged: [] });
     await expectAll(image);
     expect(await count(env.DB, "manifests")).toBe(4);
     place(AFTER);
     await expectAll(image);
-    expect(await count(env.DB_THIRD, "blobs")).toBe(6);
+    expect(await count(env.THIRD_DB, "blobs")).toBe(6);
     expect(
-      await env.DB_THIRD.prepare("SELECT updated_at FROM tags WHERE name = 'v1'").first("updated_at"),
+      await env.THIRD_DB.prepare("SELECT updated_at FROM tags WHERE name = 'v1'").first("updated_at"),
     ).toBe(before);
     expect(await pass()).toEqual({ moved: 0, left: [], damaged: [] });
     expect(await count(env.DB, "manifests")).toBe(0);

@@ -45,8 +45,8 @@ describe("what is pushed", () => {
   test("lies in the database of its repository, and its bytes in that database's part of the store", async () => {
     await pushImage("team/app", "v1", "config", ["layer"]);
     expect(await count(env.DB, "manifests")).toBe(1);
-    expect(await count(env.DB_MAIN, "repositories")).toBe(0);
-    expect(await count(env.DB_THIRD, "repositories")).toBe(0);
+    expect(await count(env.MAIN_DB, "repositories")).toBe(0);
+    expect(await count(env.THIRD_DB, "repositories")).toBe(0);
     const keys = (await env.BUCKET.list()).objects.map(({ key }) => key);
     expect(keys.filter((key) => !key.startsWith("DB_2/blobs/"))).toEqual([]);
     expect(keys).toHaveLength(2);
@@ -77,7 +77,7 @@ describe("a mount", () => {
   test("from another one begins an upload, as if it were not there", async () => {
     await pushBlob("team/app", "layer");
     expect((await mount("mirror/app", "team/app")).status).toBe(202);
-    expect(await count(env.DB_THIRD, "repository_blobs")).toBe(0);
+    expect(await count(env.THIRD_DB, "repository_blobs")).toBe(0);
   });
 });
 
@@ -104,12 +104,12 @@ describe("the catalog", () => {
   });
 
   test("goes past what a move has left behind, however much that is", async () => {
-    await env.DB_MAIN.batch([
-      env.DB_MAIN.prepare(
+    await env.MAIN_DB.batch([
+      env.MAIN_DB.prepare(
         `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)
          INSERT INTO repositories (name) SELECT printf('team/left%05d', i) FROM n`,
       ),
-      env.DB_MAIN.prepare(
+      env.MAIN_DB.prepare(
         `INSERT INTO manifests (repository_id, digest, media_type, size, content, used_at)
          SELECT id, 'sha256:0', 'x', 1, '{}', 0 FROM repositories WHERE name LIKE 'team/left%'`,
       ),
@@ -168,7 +168,7 @@ describe("rules", () => {
   test("come to a database that is new, and go where they have gone", async () => {
     await setPolicy("releases", ["**"], ["v*"]);
     await setQuota("all", { repositories: "**" }, 1000);
-    for (const db of [env.DB, env.DB_THIRD]) {
+    for (const db of [env.DB, env.THIRD_DB]) {
       await db.batch([
         db.prepare("DELETE FROM policies"),
         db.prepare("DELETE FROM quotas"),
@@ -184,7 +184,7 @@ describe("rules", () => {
     expect(await env.DB.prepare("SELECT group_concat(name) AS names FROM policies").first("names")).toBe(
       "releases",
     );
-    expect(await env.DB_THIRD.prepare("SELECT allowed FROM quotas").first("allowed")).toBe(1000);
+    expect(await env.THIRD_DB.prepare("SELECT allowed FROM quotas").first("allowed")).toBe(1000);
     await pushImage("team/app", "w1", "once more", []);
   });
 
@@ -215,7 +215,7 @@ describe("garbage", () => {
 
   test("of each database goes by itself", async () => {
     for (const name of ["team/app", "mirror/app", "other/app"]) await pushBlob(name, "layer");
-    for (const db of [env.DB, env.DB_THIRD, env.DB_MAIN])
+    for (const db of [env.DB, env.THIRD_DB, env.MAIN_DB])
       await db.prepare("UPDATE repository_blobs SET used_at = 1").run();
     expect(await collect("?database=DB_3")).toMatchObject({
       collected: "DB_3",
@@ -280,7 +280,7 @@ describe("what goes through everything", () => {
   });
 
   test("a scrub reads all databases, and heals each in its own", async () => {
-    await env.DB_THIRD.prepare("UPDATE blobs SET size = 1").run();
+    await env.THIRD_DB.prepare("UPDATE blobs SET size = 1").run();
     const pages = (await walk("scrub", "POST")) as unknown as { checked: number; healed: object[] }[];
     expect(pages.flatMap(({ healed }) => healed)).toHaveLength(2);
     expect(pages.reduce((sum, { checked }) => sum + checked, 0)).toBe(9);
@@ -308,7 +308,7 @@ describe("what goes through everything", () => {
 
 describe("a registry", () => {
   test("serves nothing before the last database is migrated", async () => {
-    await env.DB_THIRD.prepare("UPDATE registry SET schema_version = 1").run();
+    await env.THIRD_DB.prepare("UPDATE registry SET schema_version = 1").run();
     forgetMigrated();
     expect((await request("GET", "/v2/")).status).toBe(503);
     expect((await request("GET", "/healthz")).status).toBe(503);

@@ -7,7 +7,7 @@ import type { CollectionReport } from "../../src/gc/report.ts";
 import { bucket } from "../support/bucket.ts";
 import { instrument } from "../support/instrument.ts";
 import { wrongCounts } from "../support/quotas.ts";
-import { withVariables } from "../support/settings.ts";
+import { databaseName, withVariables } from "../support/settings.ts";
 import { wrongTotals } from "../support/totals.ts";
 
 const DAYS = 86_400_000;
@@ -26,7 +26,10 @@ export async function age(days: number): Promise<void> {
 }
 
 export async function collect(dryRun = false): Promise<CollectionReport> {
-  const report = await collectGarbage(instrument(withVariables(env)), { dryRun });
+  const report = await collectGarbage(instrument(withVariables(env)), {
+    dryRun,
+    database: databaseName(),
+  });
   if (report === null) throw new Error("another run holds the lease");
   return report;
 }

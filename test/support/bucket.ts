@@ -1,19 +1,23 @@
 /**
  * The store that this run is on, as tests look into it and spoil it: past the Worker, and past what counts calls and
- * breaks them.
+ * breaks them. Where there are several databases, the part of it that the database DB has.
  */
 
 import { env } from "cloudflare:workers";
+import { AreaObjects } from "../../src/storage/objects/area.ts";
 import type { ObjectInfo, Objects } from "../../src/storage/objects/objects.ts";
 import { openObjects } from "../../src/storage/objects/open.ts";
-import { withBaseVariables } from "./settings.ts";
+import { areaOf } from "../../src/storage/stores.ts";
+import { databaseName, withBaseVariables } from "./settings.ts";
 import { unseen } from "./store-calls.ts";
 
 /** As many as R2 lists a call. */
 const LISTED = 1000;
 
 function ask<T>(question: (objects: Objects) => Promise<T>): Promise<T> {
-  return unseen(() => question(openObjects(withBaseVariables(env))));
+  const whole = openObjects(withBaseVariables(env));
+  const area = areaOf(databaseName());
+  return unseen(() => question(area === "" ? whole : new AreaObjects(whole, area)));
 }
 
 export const bucket = {

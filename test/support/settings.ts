@@ -38,28 +38,28 @@ export function withBaseVariables(env: Env): Env {
  * repositories lie in, so that a test finds in it what it has pushed.
  */
 const ONE = { DB: "DB" } as const;
-const THREE = { DB: "DB_MAIN", DB_2: "DB", DB_3: "DB_THIRD" } as const;
+const THREE = { DB: "MAIN_DB", DB_2: "DB", DB_3: "THIRD_DB" } as const;
 
 /** What lies where in a simulation of several: what no test has beside something else is in the third. */
-const PLACES = "*=DB_2 big=DB_3 c=DB_3 there=DB_3 beside=DB_3 elsewhere=DB_3";
+const PLACES = "*=DB_2 big=DB_3 there=DB_3 elsewhere=DB_3";
 
-let databases: Record<string, "DB" | "DB_MAIN" | "DB_THIRD"> = ONE;
+let databases: Record<string, "DB" | "MAIN_DB" | "THIRD_DB"> = ONE;
 
 /** Serves all following requests with three databases instead of one. @param places see PLACES */
 export async function haveThreeDatabases(places = PLACES): Promise<void> {
   databases = THREE;
   base = { ...base, DATABASES: places };
-  await Promise.all([env.DB_MAIN, env.DB_THIRD].map((db) => applyD1Migrations(db, env.MIGRATIONS)));
+  await Promise.all([env.MAIN_DB, env.THIRD_DB].map((db) => applyD1Migrations(db, env.MIGRATIONS)));
 }
 
-/** What the keys of objects begin with that the database DB names. */
-export function objectArea(): string {
-  return databases === ONE ? "" : "DB_2/";
+/** What the registry calls the database that tests call DB. */
+export function databaseName(): string {
+  return databases === ONE ? "DB" : "DB_2";
 }
 
 export function withVariables(given: Env): Env {
-  const { DB, DB_MAIN, DB_THIRD, ...others } = given as typeof env;
-  const all = { DB, DB_MAIN, DB_THIRD };
+  const { DB, MAIN_DB, THIRD_DB, ...others } = given as typeof env;
+  const all = { DB, MAIN_DB, THIRD_DB };
   const bound = Object.entries(databases).map(([name, binding]) => [name, all[binding]]);
   return { ...others, ...Object.fromEntries(bound), ...base, ...overrides } as Env;
 }

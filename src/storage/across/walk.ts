@@ -15,7 +15,7 @@ export function parseStop(
   after: string | null,
 ): { stores: Stores; after: string | null } | null {
   const [, database = MAIN, rest = ""] = /^(?:(DB_\w+)\/)?(.*)$/s.exec(after ?? "") ?? [];
-  if (!readPlacement(env).databases.includes(database)) return null;
+  if (after === "" || !readPlacement(env).databases.includes(database)) return null;
   return { stores: openStores(env, database), after: rest === "" ? null : rest };
 }
 
