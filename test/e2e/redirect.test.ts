@@ -6,13 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AZURITE } from "../support/azurite-account.ts";
 import { type OuterStore, outerAzure } from "../support/outer-stores.ts";
 import { headManifest } from "./support/api.ts";
+import { configWithS3, s3EndpointAt } from "./support/configs.ts";
 import { Containerd } from "./support/containerd.ts";
 import { ContainerTools } from "./support/containers.ts";
 import { type DockerDaemon, startDocker } from "./support/docker.ts";
 import { freePort } from "./support/ports.ts";
 import { RecordingProxy } from "./support/recording-proxy.ts";
 import { faultsIn, type Registry, startRegistry } from "./support/registry.ts";
-import { configWithS3, s3EndpointAt } from "./support/s3.ts";
 import { docker, host, smallImage, workspace } from "./support/shared.ts";
 
 const KEYS = { accessKeyId: "the-key", secretAccessKey: "the-secret" };

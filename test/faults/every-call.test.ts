@@ -206,6 +206,9 @@ const ELSEWHERE: RegExp[] = [
   /^(counters|status)\.ts/,
   // Only where objects move between stores: test/gc/migrate-store.test.ts.
   /^whereabouts\.ts/,
+  // Only where there are several databases: test/databases.
+  /^relocation\//,
+  /^garbage\/runs\.ts SELECT started_at/,
   // Only read, for a page: test/web/admin.test.ts.
   /^usage-days\.ts SELECT/,
   // Only of few orphans, and not by force: test/gc/bucket.test.ts.

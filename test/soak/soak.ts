@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- [--seconds 120] [--store s3|azure|server] [--faults [--seed 7]]`: pushers, pullers, deleters and retaggers at work on a
+ * `npm run soak -- [--seconds 120] [--store s3|azure|server] [--databases 3 | --faults [--seed 7]]`: pushers, pullers, deleters and retaggers at work on a
  * registry that collects garbage every second. Nothing that was acknowledged may be lost, and nothing that was given
  * up may stay. With faults, one call in fifty of every store fails, objects vanish, and upload sessions are reset.
  */
@@ -12,9 +12,9 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { getPlatformProxy } from "wrangler";
+import { configWithDatabases, configWithS3, s3EndpointAt } from "../e2e/support/configs.ts";
 import { freePort } from "../e2e/support/ports.ts";
 import { ROOT } from "../e2e/support/registry.ts";
-import { configWithS3, s3EndpointAt } from "../e2e/support/s3.ts";
 import { Service } from "../e2e/support/service.ts";
 import type { Client } from "../support/client.ts";
 import { keysOf, openOuter } from "../support/outer-stores.ts";
@@ -35,6 +35,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "120" },
     faults: { type: "boolean", default: false },
     store: { type: "string", default: "r2" },
+    databases: { type: "string", default: "1" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 1_000_000)) },
   },
 });
@@ -45,6 +46,12 @@ if (!(seconds >= 5 && seconds <= 3600)) throw new Error("--seconds wants a numbe
 
 if (!["r2", "s3", "azure", "server"].includes(values.store))
   throw new Error("--store wants r2, s3, azure or server");
+
+// What vanishes from one database, a push to another does not bring back.
+if (values.databases !== "1" && (values.databases !== "3" || values.faults || values.store === "s3"))
+  throw new Error("--databases wants 3, and no faults, nor the store s3");
+/** Each with what its objects' keys begin with. */
+const databases = values.databases === "1" ? { DB: "" } : { DB: "", DB_2: "DB_2/", DB_3: "DB_3/" };
 
 const workspace = mkdtempSync(join(tmpdir(), "berth-soak-"));
 const state = join(workspace, "state");
@@ -69,7 +76,14 @@ if (values.store === "s3") {
 /** A store that is not in the registry's own state. */
 const outer = await openOuter(values.store);
 for (const [name, value] of Object.entries(outer?.variables ?? {})) variables.push(`${name}:${value}`);
-const config = values.store === "s3" ? { BERTH_CONFIG: configWithS3(workspace, KEYS) } : {};
+const configs: Record<string, () => string> = {
+  s3: () => configWithS3(workspace, KEYS),
+  "3": () => configWithDatabases(workspace, Object.keys(databases).slice(1)),
+};
+const configured = (configs[values.store] ?? configs[values.databases])?.();
+const config = configured === undefined ? {} : { BERTH_CONFIG: configured };
+// One segment is in none of both: there is nothing to do in DB but what users do.
+if (values.databases === "3") variables.push("DATABASES:soak=DB_2 soak-c=DB_3");
 /** The registry's own entry, or one whose bindings fail. */
 const entry = values.faults ? { BERTH_ENTRY: join(import.meta.dirname, "worker.ts") } : {};
 const service = new Service(
@@ -116,7 +130,7 @@ async function work(client: Client): Promise<void> {
     ...Array.from({ length: 2 }, () => repeat(until, 50, () => pull(world, client))),
     ...Array.from({ length: 2 }, () => repeat(until, 50, () => remove(world, client))),
     repeat(until, 200, () => retag(world, client)),
-    repeat(until, 1000, () => collect(world, client)),
+    ...Object.keys(databases).map((name) => repeat(until, 1000, () => collect(world, client, name))),
     ...(values.faults
       ? [repeat(until, 1000, () => vandalise(world, client)), repeat(until, 2000, () => reset(world, client))]
       : []),
@@ -133,21 +147,33 @@ async function settle(client: Client): Promise<void> {
   for (const image of world.images) await pull(world, client, image);
   // Records of doomed keys stand for a minute; objects go at once.
   await sleep((GRACE_PERIOD + ORPHAN_AGE + 2) * 1000);
-  for (let run = 0; run < 3; run++) await collect(world, client);
+  for (let run = 0; run < 3; run++)
+    for (const name of Object.keys(databases)) await collect(world, client, name);
   for (const image of world.images) await pull(world, client, image);
+}
+
+interface Rows {
+  prepare(sql: string): { all(): Promise<{ results: { object_key: string }[] }> };
 }
 
 /** Counts in the state on disk: rows without an object, and objects without a row. */
 async function inspect(): Promise<{ objects: number; dangling: number; orphans: number }> {
-  const { env, dispose } = await getPlatformProxy<{
-    DB: { prepare(sql: string): { all(): Promise<{ results: { object_key: string }[] }> } };
-    BUCKET: {
-      list(options: object): Promise<{ objects: { key: string }[]; truncated: boolean; cursor?: string }>;
-    };
-  }>({ configPath: storageConfig(), persist: { path: join(state, "v3") } });
-  const { results } = await env.DB.prepare(
-    "SELECT object_key FROM blobs UNION ALL SELECT object_key FROM manifests WHERE object_key IS NOT NULL",
-  ).all();
+  const { env, dispose } = await getPlatformProxy<
+    Record<string, unknown> & {
+      BUCKET: {
+        list(options: object): Promise<{ objects: { key: string }[]; truncated: boolean; cursor?: string }>;
+      };
+    }
+  >({ configPath: storageConfig(), persist: { path: join(state, "v3") } });
+  const named = new Set<string>();
+  for (const [name, area] of Object.entries(databases)) {
+    const { results } = await (env[name] as Rows)
+      .prepare(
+        "SELECT object_key FROM blobs UNION ALL SELECT object_key FROM manifests WHERE object_key IS NOT NULL",
+      )
+      .all();
+    for (const { object_key: key } of results) named.add(area + key);
+  }
   const keys = outer === null ? [] : await keysOf(outer.objects);
   for (let cursor: string | undefined, more = outer === null; more; ) {
     const page = await env.BUCKET.list({ cursor });
@@ -157,8 +183,7 @@ async function inspect(): Promise<{ objects: number; dangling: number; orphans: 
   }
   await dispose();
   // Whose bucket it is says an object that no row names.
-  const objects = new Set(keys.filter((key) => !key.startsWith("registry/")));
-  const named = new Set(results.map(({ object_key }) => object_key));
+  const objects = new Set(keys.filter((key) => !/(^|\/)registry\//.test(key)));
   return {
     objects: objects.size,
     dangling: [...named].filter((key) => !objects.has(key)).length,
@@ -169,7 +194,7 @@ async function inspect(): Promise<{ objects: number; dangling: number; orphans: 
 /** The project's configuration, without the Durable Objects that only a Worker can serve. */
 function storageConfig(): string {
   const path = join(workspace, "wrangler.toml");
-  const whole = readFileSync(join(ROOT, "wrangler.toml"), "utf8");
+  const whole = readFileSync(configured ?? join(ROOT, "wrangler.toml"), "utf8");
   writeFileSync(
     path,
     whole.replace(/\[\[(durable_objects\.bindings|migrations)\]\][^[]*(\[[^[]*\]\n)?/g, ""),
@@ -180,7 +205,11 @@ function storageConfig(): string {
 /** Why the soak has failed: also when it proves nothing. */
 function complaints(left: { objects: number; dangling: number; orphans: number }): string[] {
   const { counts, collections, losses, images } = world;
-  const needed = new Set([...images].flatMap(({ blobs }) => blobs)).size;
+  // Each database has its own.
+  const whereOf = (repository: string) => (values.databases === "1" ? "" : repository.split("/", 1)[0]);
+  const needed = new Set(
+    [...images].flatMap(({ repository, blobs }) => blobs.map((blob) => `${whereOf(repository)} ${blob}`)),
+  ).size;
   const checks: [failed: boolean, why: string][] = [
     [losses.length > 0, "something was lost"],
     [left.dangling > 0, "rows without an object"],

@@ -141,9 +141,9 @@ async function withImage(image: Image, work: () => Promise<void>): Promise<void>
   }
 }
 
-/** Collects, as cron would, only far more often. */
-export async function collect(world: World, client: Client): Promise<void> {
-  const response = await client.expect([200, 429], "POST", "/v2/_berth/gc");
+/** Collects, as cron would, only far more often. @param database its binding */
+export async function collect(world: World, client: Client, database = "DB"): Promise<void> {
+  const response = await client.expect([200, 429], "POST", `/v2/_berth/gc?database=${database}`);
   if (response.status === 429) return;
   const report = (await response.json()) as {
     outcome: string;

@@ -2,7 +2,8 @@
 
 import { sha256 } from "../support/content.ts";
 
-export const REPOSITORIES = ["soak/a", "soak/b", "soak/c"] as const;
+/** Two of them in one segment, for those that have a database for each. */
+export const REPOSITORIES = ["soak/a", "soak/b", "soak-c/c"] as const;
 
 /** Layers that pushers choose from, so that images overlap. */
 const LAYERS = 60;

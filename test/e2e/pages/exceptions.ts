@@ -18,6 +18,8 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   "S3_SERVER=$(test/support/radosgw.sh start /tmp/radosgw) STORE=server npx vitest run --config test/vitest.config.ts --project worker":
     A_SUITE,
   "AZURITE_HOME=/tmp/azurite npm run soak -- --store azure --faults": A_SUITE,
+  "DATABASES=3 npx vitest run --config test/vitest.config.ts --project worker test/api": A_SUITE,
+  "npm run soak -- --databases 3": A_SUITE,
   "BERTH_STATE=/srv/berth npm start": "it is how the registry beside this test was started",
   "docker pull busybox": "Docker Hub is on the internet: an image of that name is there",
   "npx wrangler login && npm run deploy": "the login is in a browser; test/cli/deploy.test.ts deploys",
