@@ -117,7 +117,9 @@ describe("a deployment", () => {
     cloudflare.deployed().refused.push(/\/d1\//);
     const { code, stderr } = await deploy();
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^berth: Nobody can tell whether the database exists: Cloudflare answers 500 /m);
+    expect(stderr).toMatch(
+      /^berth: Nobody can tell whether the database DB exists: Cloudflare answers 500 /m,
+    );
     expect(order()).toEqual([]);
   });
 });
