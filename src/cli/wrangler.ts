@@ -11,6 +11,9 @@ export const ROOT = resolve(import.meta.dirname, "../..");
 
 export const CONFIG = process.env.BERTH_CONFIG ?? `${ROOT}/wrangler.toml`;
 
+/** What tells wrangler of it, which looks for the project's own by itself. */
+const CHOSEN = process.env.BERTH_CONFIG === undefined ? [] : ["--config", CONFIG];
+
 const WRANGLER = `${ROOT}/node_modules/wrangler/bin/wrangler.js`;
 
 /** @throws Failure where only the programs are installed */
@@ -73,7 +76,7 @@ export function startDevServer(settings: DevServerSettings): ChildProcess {
 /** Runs wrangler to its end. @throws Error with all it said when it fails */
 export async function runWrangler(args: string[]): Promise<string> {
   assertCheckout();
-  const child = spawn(process.execPath, [WRANGLER, ...args], {
+  const child = spawn(process.execPath, [WRANGLER, ...args, ...CHOSEN], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...QUIET },
@@ -100,7 +103,7 @@ export async function showWrangler(
   env: Record<string, string> = {},
 ): Promise<{ code: number; said: string }> {
   assertCheckout();
-  const child = spawn(process.execPath, [WRANGLER, ...args], {
+  const child = spawn(process.execPath, [WRANGLER, ...args, ...CHOSEN], {
     cwd: ROOT,
     // It asks only where it has a terminal to ask on; errors it prints beside that.
     stdio: ["inherit", "inherit", "pipe"],

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { compare } from "bcryptjs";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { configWithDatabases } from "../e2e/support/configs.ts";
 import { Cloudflare } from "./support/cloudflare.ts";
 import { type Ending, ending, MAIN, runBerth } from "./support/program.ts";
 
@@ -92,6 +93,22 @@ describe("a deployment", () => {
     expect([...cloudflare.values]).toEqual([]);
     expect(applied()).toEqual(MIGRATIONS);
     expect(cloudflare.workersDev).toBe(false);
+  });
+
+  test("of a registry that gets a second database migrates the first before the upload, and that one behind it", async () => {
+    cloudflare.deployed();
+    const { code, stderr } = await runBerth(["deploy", "--domain", "registry.example.com"], {
+      env: { ...surroundings(), CI: "true", BERTH_CONFIG: configWithDatabases(home, ["DB_2"]) },
+    });
+    expect(code, stderr).toBe(0);
+    const steps = cloudflare.log
+      .map((line) => /^(PUT \/workers\/scripts\/berth|POST \/d1\/database\/[12])/.exec(line)?.[0].at(-1))
+      .filter((step) => step !== undefined)
+      .filter((step, index, all) => step !== all[index - 1]);
+    // What comes last looks for an administrator, and tells the trail.
+    expect(steps.slice(0, 3)).toEqual(["1", "h", "2"]);
+    const migrations = cloudflare.second?.prepare("SELECT name FROM d1_migrations ORDER BY id").all() ?? [];
+    expect(migrations.map(({ name }) => name)).toEqual(MIGRATIONS);
   });
 
   test("takes the first administrator's password from the environment, and does not print it", async () => {

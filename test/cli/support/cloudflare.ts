@@ -32,6 +32,12 @@ const NO_R2 = new ApiError(403, 10_042, "Please enable R2 through the Cloudflare
 const FREE_PLAN = new ApiError(400, 100_328, "CPU limits are not supported for the Free plan.");
 
 const DATABASE_INFO = { uuid: DATABASE, name: "berth", version: "production" };
+/** Another one, for a registry that has several. */
+const SECOND_INFO = {
+  uuid: "22222222-2222-4222-8222-222222222222",
+  name: "berth-2",
+  version: "production",
+};
 const SERVICE = {
   default_environment: { environment: "production", script: { last_deployed_from: "wrangler" } },
 };
@@ -56,6 +62,7 @@ export class Cloudflare {
   bucket = false;
   namespace = false;
   database: DatabaseSync | null = null;
+  second: DatabaseSync | null = null;
   /** What the account lacks: then what needs it is refused as Cloudflare refuses it. */
   lacks: "login" | "r2" | "paid" | null = null;
   /** What the login is for. */
@@ -99,6 +106,7 @@ export class Cloudflare {
   close(): void {
     this.#server.close();
     this.database?.close();
+    this.second?.close();
   }
 
   /** What wrangler has to know. */
@@ -138,9 +146,11 @@ export class Cloudflare {
     [/^POST \/storage\/kv\/namespaces\/users\/bulk\/get$/, (_, body) => this.#values(body)],
     [/^PUT \/storage\/kv\/namespaces\/users\/bulk$/, (_, body) => this.#putValues(body)],
     [/^GET \/d1\/database\/(?:berth|1{8}-.*)$/, () => (this.database ? DATABASE_INFO : NO_DATABASE)],
-    [/^GET \/d1\/database$/, () => (this.database ? [DATABASE_INFO] : [])],
-    [/^POST \/d1\/database$/, () => this.#createDatabase()],
-    [/^POST \/d1\/database\/1{8}-.*\/query$/, (_, body) => this.#query(body)],
+    [/^GET \/d1\/database\/(?:berth-2|2{8}-.*)$/, () => (this.second ? SECOND_INFO : NO_DATABASE)],
+    [/^GET \/d1\/database$/, () => this.#listDatabases()],
+    [/^POST \/d1\/database$/, (_, body) => this.#createDatabase(body)],
+    [/^POST \/d1\/database\/1{8}-.*\/query$/, (_, body) => this.#query(this.database, body)],
+    [/^POST \/d1\/database\/2{8}-.*\/query$/, (_, body) => this.#query(this.second, body)],
     [/^POST \/d1\/database\/1{8}-.*\/export$/, () => this.#export()],
     [/^GET \/d1\/database\/1{8}-.*\/time_travel\/bookmark$/, () => ({ bookmark: BOOKMARK })],
     [
@@ -190,19 +200,23 @@ export class Cloudflare {
     return result;
   }
 
-  #createDatabase(): unknown {
-    this.database = new DatabaseSync(":memory:");
-    return DATABASE_INFO;
+  #listDatabases(): unknown {
+    return [this.database && DATABASE_INFO, this.second && SECOND_INFO].filter((one) => one !== null);
   }
 
-  #query(body: string): unknown {
-    if (this.database === null) return NO_DATABASE;
+  #createDatabase(body: string): unknown {
+    const isSecond = JSON.parse(body).name === SECOND_INFO.name;
+    this[isSecond ? "second" : "database"] = new DatabaseSync(":memory:");
+    return isSecond ? SECOND_INFO : DATABASE_INFO;
+  }
+
+  #query(database: DatabaseSync | null, body: string): unknown {
+    if (database === null) return NO_DATABASE;
     const { sql } = JSON.parse(body);
     const meta = { duration: 0 };
     try {
-      if (/^\s*SELECT/i.test(sql))
-        return [{ success: true, results: this.database.prepare(sql).all(), meta }];
-      this.database.exec(sql);
+      if (/^\s*SELECT/i.test(sql)) return [{ success: true, results: database.prepare(sql).all(), meta }];
+      database.exec(sql);
     } catch (error) {
       return new ApiError(400, 7500, `${(error as Error).message}: SQLITE_ERROR`);
     }

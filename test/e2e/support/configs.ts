@@ -14,7 +14,7 @@ export function configWithDatabases(workspace: string, bindings: string[]): stri
   const path = join(workspace, "databases.toml");
   const tables = bindings.map(
     (binding) =>
-      `\n[[d1_databases]]\nbinding = "${binding}"\ndatabase_name = "${binding.toLowerCase()}"\n` +
+      `\n[[d1_databases]]\nbinding = "${binding}"\ndatabase_name = "${binding.toLowerCase().replace("db_", "berth-")}"\n` +
       `migrations_dir = "${ROOT}/migrations"\n`,
   );
   writeFileSync(path, elsewhere(readFileSync(join(ROOT, "wrangler.toml"), "utf8")) + tables.join(""));
