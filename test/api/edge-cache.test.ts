@@ -3,11 +3,12 @@
 import { env } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { areaOf } from "../../src/storage/stores.ts";
 import { cacheBefore, setEdge } from "../support/edge.ts";
 import { breakAlways, healAll } from "../support/faults.ts";
 import { measure } from "../support/meter.ts";
 import { noise, pullBlob, pushBlob, request, sha256, textOf } from "../support/registry.ts";
-import { setVariables } from "../support/settings.ts";
+import { databaseName, setVariables } from "../support/settings.ts";
 import { addUser, basic } from "../support/users.ts";
 
 let asked: { path: string; hit: boolean }[] = [];
@@ -74,7 +75,8 @@ describe("the cache", () => {
     });
     await textOf(await get(`/v2/a/blobs/${digest}`, { Range: "bytes=1-2" }));
     const row = await env.DB.prepare("SELECT object_key FROM blobs").first<{ object_key: string }>();
-    expect(seen).toEqual([[`/${encodeURIComponent(row?.object_key ?? "")}`, ["range"]]]);
+    const key = `${areaOf(databaseName())}${row?.object_key}`;
+    expect(seen).toEqual([[`/${encodeURIComponent(key)}`, ["range"]]]);
   });
 
   test("is not asked for a blob that is larger than what it keeps, nor when EDGE_CACHE is false", async () => {
