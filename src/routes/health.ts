@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { log } from "../log.ts";
 import { IDENTITY_KEY } from "../storage/objects/keys.ts";
 import { isMigrated } from "../storage/registry.ts";
-import { allStores, mainStores } from "../storage/stores.ts";
+import { allDatabases, mainStores } from "../storage/stores.ts";
 import type { RegistryEnv } from "./context.ts";
 
 /** How long an isolate gives the same answer: whoever asks costs no more than a question in so long. Milliseconds. */
@@ -27,7 +27,7 @@ health.get("/healthz", async (c) => {
 async function isHealthy(env: Env): Promise<boolean> {
   const { objects } = mainStores(env);
   try {
-    const migrations = Promise.all(allStores(env).map(({ db }) => isMigrated(db)));
+    const migrations = Promise.all(allDatabases(env).map(isMigrated));
     const [migrated] = await Promise.all([migrations, objects.head(IDENTITY_KEY)]);
     return migrated.every((one) => one);
   } catch (error) {

@@ -2,7 +2,7 @@
 
 import { createMiddleware } from "hono/factory";
 import { RegistryError } from "../oci/errors.ts";
-import { readPlacement } from "../storage/placement.ts";
+import { isMoving } from "../storage/placement.ts";
 import type { RegistryEnv } from "./context.ts";
 
 /** Below /v2 what clients change; tokens are made, and administrators work, as ever. */
@@ -13,7 +13,7 @@ export const CONTENT = /^\/v2\/(?!_berth\/|token$)/;
  * @throws RegistryError UNSUPPORTED 405
  */
 export function refuseWhileMoving(env: Env, repository: string): void {
-  if (readPlacement(env).placeOf(repository).movingTo === null) return;
+  if (!isMoving(env, repository)) return;
   throw new RegistryError(
     "UNSUPPORTED",
     "this repository is being moved to another database: pulls go on; try again later",

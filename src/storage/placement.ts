@@ -33,16 +33,31 @@ const ALL_IN_MAIN: Place = { database: MAIN, movingTo: null };
 
 /** @throws Error naming what of the setting makes no sense: config.ts has seen it first */
 export function readPlacement(env: PlacementEnv): Placement {
-  const databases = Object.keys(env).filter((name) => DATABASE.test(name) && name !== MAIN);
-  const all = [MAIN, ...databases.sort()];
-  if (env.DATABASES.trim() === "") return { databases: all, placeOf: () => ALL_IN_MAIN };
-  const places = parsePlaces(env.DATABASES, all);
+  const said = env.DATABASES.trim() !== "";
+  const places = said ? parsePlaces(env.DATABASES, databasesOf(env)) : new Map<string, Place>();
   const rest = places.get("*") ?? ALL_IN_MAIN;
-  return { databases: all, placeOf: (repository) => places.get(segmentOf(repository)) ?? rest };
+  return {
+    // Most who ask where one repository lies need no list.
+    get databases() {
+      return databasesOf(env);
+    },
+    placeOf: (repository) => places.get(segmentOf(repository)) ?? rest,
+  };
+}
+
+/** The bindings that are databases of the registry, MAIN first. @param env with any settings, which are not read */
+export function databasesOf(env: object): string[] {
+  const others = Object.keys(env).filter((name) => DATABASE.test(name) && name !== MAIN);
+  return [MAIN, ...others.sort()];
+}
+
+/** Whether a repository is on its way to another database: then nothing of it is to change. @throws as {@link readPlacement} */
+export function isMoving(env: PlacementEnv, repository: string): boolean {
+  return readPlacement(env).placeOf(repository).movingTo !== null;
 }
 
 /** The first segment of a repository's name, or of a folder's. */
-export function segmentOf(name: string): string {
+function segmentOf(name: string): string {
   return name.split("/", 1)[0] as string;
 }
 

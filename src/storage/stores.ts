@@ -10,7 +10,7 @@ import { type Move, MovingObjects } from "./objects/moving.ts";
 import type { Objects } from "./objects/objects.ts";
 import { openMove, openObjects } from "./objects/open.ts";
 import type { StoreEnv } from "./objects/store-settings.ts";
-import { MAIN, type PlacementEnv, readPlacement } from "./placement.ts";
+import { databasesOf, MAIN, type PlacementEnv, readPlacement } from "./placement.ts";
 import { noteLateUpload } from "./whereabouts.ts";
 
 /** What they are opened with. */
@@ -40,12 +40,12 @@ export function mainStores(env: StoresEnv, databaseLimit?: number): Stores {
 
 /** Those of all databases, the main one first. Else as {@link storesOf}. */
 export function allStores(env: StoresEnv, databaseLimit?: number): Stores[] {
-  return readPlacement(env).databases.map((name) => openStores(env, name, databaseLimit));
+  return databasesOf(env).map((name) => openStores(env, name, databaseLimit));
 }
 
-/** All databases, the main one first. Else as {@link storesOf}. */
+/** All databases, the main one first, without the objects of any. */
 export function allDatabases(env: StoresEnv): Database[] {
-  return allStores(env).map(({ db }) => db);
+  return databasesOf(env).map((name) => openDatabase(env, name));
 }
 
 /** Asks the object store for something small; of two between which objects move, both. @throws Unavailable */

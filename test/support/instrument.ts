@@ -1,13 +1,14 @@
 /** Wraps the real bindings so that calls are counted and can be broken. Nothing is simulated here. */
 
+import { databasesOf } from "../../src/storage/placement.ts";
 import { bodyThroughFaults, throughFaults } from "./faults.ts";
 import { costs, countD1, countR2 } from "./meter.ts";
 
 export function instrument(env: Env): Env {
-  const databases = Object.entries(env).filter(([name]) => /^DB(_|$)/.test(name));
+  const databases = databasesOf(env).map((name) => [name, database(env[name as "DB"])]);
   return {
     ...env,
-    ...Object.fromEntries(databases.map(([name, db]) => [name, database(db)])),
+    ...Object.fromEntries(databases),
     BUCKET: bucket(env.BUCKET),
     UPLOADS: namespace(env.UPLOADS),
     USERS: users(env.USERS),

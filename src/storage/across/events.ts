@@ -1,7 +1,7 @@
 /** The audit trail of all databases as one. */
 
 import { type AuditEvent, type EventCursor, type EventFilter, listEvents } from "../audit-log.ts";
-import { allStores, type StoresEnv } from "../stores.ts";
+import { allDatabases, type StoresEnv } from "../stores.ts";
 
 /** As `listEvents` of one database. An event that stands in several, as that of a policy does, is one. */
 export async function listAllEvents(
@@ -10,9 +10,7 @@ export async function listAllEvents(
   after: EventCursor | null,
   limit: number,
 ): Promise<{ events: AuditEvent[]; next: EventCursor | null }> {
-  const pages = await Promise.all(allStores(env).map(({ db }) => listEvents(db, filter, after, limit)));
-  const [only] = pages;
-  if (pages.length === 1 && only !== undefined) return only;
+  const pages = await Promise.all(allDatabases(env).map((db) => listEvents(db, filter, after, limit)));
   // Behind the end of a page that was cut, events of its database are missing.
   const cut = pages.reduce<EventCursor | null>(
     (first, { next }) => (next !== null && (first === null || isBefore(next, first)) ? next : first),

@@ -9,7 +9,7 @@ import type { Actor } from "../audit.ts";
 import type { Database } from "../database.ts";
 import { deletePolicy, listPolicies, putPolicy } from "../policies.ts";
 import { deleteQuota, type ListedQuota, listQuotas, putQuota } from "../quotas.ts";
-import { allStores, mainStores, type StoresEnv } from "../stores.ts";
+import { allDatabases, allStores, type StoresEnv } from "../stores.ts";
 
 /** As `putPolicy` of one. What fails half-way is repeated by the client, or by {@link levelRules}. */
 export function putPolicyEverywhere(env: StoresEnv, policy: Policy, by: Actor, now: number) {
@@ -45,7 +45,7 @@ export async function putQuotaEverywhere(
 
 /** In the order of their names, with what is used in all databases. */
 export async function listAllQuotas(env: StoresEnv): Promise<ListedQuota[]> {
-  const [main = [], ...others] = await Promise.all(allStores(env).map(({ db }) => listQuotas(db)));
+  const [main = [], ...others] = await Promise.all(allDatabases(env).map(listQuotas));
   const used = new Map<string, number>();
   for (const quota of others.flat()) used.set(quota.name, (used.get(quota.name) ?? 0) + quota.used);
   return main.map((quota) => ({ ...quota, used: quota.used + (used.get(quota.name) ?? 0) }));
@@ -53,9 +53,9 @@ export async function listAllQuotas(env: StoresEnv): Promise<ListedQuota[]> {
 
 /** First in the main database; where that refuses, in no other. @returns its answer */
 async function inEach(env: StoresEnv, change: (db: Database) => Promise<boolean>): Promise<boolean> {
-  const [main, ...others] = allStores(env);
-  if (main === undefined || !(await change(main.db))) return false;
-  for (const { db } of others) await change(db);
+  const [main, ...others] = allDatabases(env);
+  if (main === undefined || !(await change(main))) return false;
+  for (const db of others) await change(db);
   return true;
 }
 
@@ -68,10 +68,9 @@ const LEVELLING = { name: null, credential: null, address: null, userAgent: null
  * @throws Unavailable, DatabaseFull
  */
 export async function levelRules(env: StoresEnv, request: string, now: number): Promise<void> {
-  const main = mainStores(env).db;
-  const others = allStores(env).slice(1);
-  if (others.length === 0) return;
-  const [policies, quotas] = await Promise.all([listPolicies(main), listQuotas(main)]);
+  const [main, ...others] = allStores(env);
+  if (main === undefined || others.length === 0) return;
+  const [policies, quotas] = await Promise.all([listPolicies(main.db), listQuotas(main.db)]);
   for (const { name, db } of others) {
     const by = (what: string): Actor => ({ ...LEVELLING, request: `${request}/${name}/${what}` });
     const [policiesHere, quotasHere] = await Promise.all([listPolicies(db), listQuotas(db)]);

@@ -2,7 +2,7 @@
 
 import type { Database } from "../database.ts";
 import { readStatus, type Status } from "../status.ts";
-import { allStores, type StoresEnv } from "../stores.ts";
+import { allDatabases, allStores, type StoresEnv } from "../stores.ts";
 import { listUsageDays, type UsageDay } from "../usage-days.ts";
 
 export interface DatabaseStatus {
@@ -63,7 +63,7 @@ function together(one: Status, other: Status): Status {
 
 /** As `listUsageDays` of one database, added up: a database counts as it stood when it was last known. */
 export async function listAllUsageDays(env: StoresEnv, limit: number): Promise<UsageDay[]> {
-  const lists = await Promise.all(allStores(env).map(({ db }) => listUsageDays(db, limit)));
+  const lists = await Promise.all(allDatabases(env).map((db) => listUsageDays(db, limit)));
   const days = [...new Set(lists.flat().map(({ at }) => at))].sort((one, other) => one - other).slice(-limit);
   return days.map((at) =>
     lists
