@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { collectGarbage } from "../gc/collect.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { listAllRuns } from "../storage/across/runs.ts";
-import { MAIN, readPlacement } from "../storage/placement.ts";
+import { databasesOf, MAIN } from "../storage/placement.ts";
 import { malformed } from "./admin-request.ts";
 import { requireAdmin } from "./authorize.ts";
 import { actorOf, type RegistryEnv } from "./context.ts";
@@ -17,7 +17,7 @@ export const collection = new Hono<RegistryEnv>();
 // POST /v2/_berth/gc?dry-run=true&force=true&adopt=true&database=<binding>
 collection.post("/v2/_berth/gc", async (c) => {
   requireAdmin(c);
-  const { databases } = readPlacement(c.env);
+  const databases = databasesOf(c.env);
   const database = c.req.query("database") ?? MAIN;
   if (!databases.includes(database))
     throw malformed(`database must be one of ${databases.join(", ")}`, { database: database.slice(0, 200) });

@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { RegistryError } from "../oci/errors.ts";
-import { nextStop, parseStop } from "../storage/across/walk.ts";
+import { nextStop, parseStop, type Stop } from "../storage/across/walk.ts";
 import { type Happening, writeHappening } from "../storage/audit.ts";
 import { checkIdentity, WrongBucket } from "../storage/garbage/identity.ts";
 import { type MoveCursor, movePage, parseMoveCursor } from "../storage/scrub/move.ts";
@@ -33,7 +33,8 @@ const OTHERS_END = 5 * 60_000;
 migrateStore.post("/v2/_berth/migrate-store", async (c) => {
   requireAdmin(c);
   if (flag(c, "accept")) return accept(c);
-  const { stores, cursor, first } = parseAfter(c);
+  const after = c.req.query("after") ?? null;
+  const { stores, cursor } = parseAfter(c, after);
   const move = openMoveOf(c.env, stores);
   if (move === null) {
     const message =
@@ -42,9 +43,9 @@ migrateStore.post("/v2/_berth/migrate-store", async (c) => {
   }
   const deployedAt = Date.parse(c.env.VERSION.timestamp) || 0;
   // Before it changes anything.
-  if (first) await requireWithinReach(c, stores);
+  if (after === null) await requireWithinReach(c, stores);
   if (cursor === null) await requireOurs(stores);
-  if (first) {
+  if (after === null) {
     const { STORE: to, STORE_FALLBACK: from } = c.env;
     const begun: Happening = {
       action: "migrate-store",
@@ -89,12 +90,9 @@ async function requireWithinReach(c: Context, { db }: Stores): Promise<void> {
 }
 
 /** @throws RegistryError UNSUPPORTED 400 */
-function parseAfter(c: Context): { stores: Stores; cursor: MoveCursor | null; first: boolean } {
-  const after = c.req.query("after") ?? null;
-  const stop = parseStop(c.env, after);
-  const cursor = stop === null || stop.after === null ? null : parseMoveCursor(stop.after);
-  if (stop !== null && (stop.after === null || cursor !== null))
-    return { stores: stop.stores, cursor, first: after === null };
+function parseAfter(c: Context, after: string | null): Stop<MoveCursor> {
+  const stop = parseStop(c.env, after, parseMoveCursor);
+  if (stop !== null) return stop;
   const detail = { after: after?.slice(0, 200) };
   throw new RegistryError("UNSUPPORTED", "after must be what an earlier page named as next", {
     status: 400,

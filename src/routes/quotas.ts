@@ -4,8 +4,8 @@ import { Hono } from "hono";
 import { RegistryError } from "../oci/errors.ts";
 import { parseQuota } from "../oci/quotas.ts";
 import { deleteQuotaEverywhere, listAllQuotas, putQuotaEverywhere } from "../storage/across/rules.ts";
-import { nextStop, parseStop } from "../storage/across/walk.ts";
-import { listUsage, parseUsageCursor } from "../storage/usage.ts";
+import { nextStop, parseStop, type Stop } from "../storage/across/walk.ts";
+import { listUsage, parseUsageCursor, type UsageCursor } from "../storage/usage.ts";
 import { isLabel, LABEL_FORM, malformed, parseObject, smallBody } from "./admin-request.ts";
 import { requireAdmin } from "./authorize.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
@@ -67,10 +67,9 @@ function parseLimit(c: Context): number {
 }
 
 /** @throws RegistryError UNSUPPORTED 400 */
-function parseLast(c: Context) {
-  const last = c.req.query("last");
-  const stop = parseStop(c.env, last ?? null);
-  const cursor = stop === null || stop.after === null ? null : parseUsageCursor(stop.after);
-  if (stop !== null && (cursor !== null || stop.after === null)) return { stores: stop.stores, cursor };
+function parseLast(c: Context): Stop<UsageCursor> {
+  const last = c.req.query("last") ?? null;
+  const stop = parseStop(c.env, last, parseUsageCursor);
+  if (stop !== null) return stop;
   throw malformed("last must be what an earlier page named as next", { last: (last ?? "").slice(0, 200) });
 }

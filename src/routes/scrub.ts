@@ -2,11 +2,10 @@
 
 import { Hono } from "hono";
 import { RegistryError } from "../oci/errors.ts";
-import { nextStop, parseStop } from "../storage/across/walk.ts";
+import { nextStop, parseStop, type Stop } from "../storage/across/walk.ts";
 import { type Happening, writeHappening } from "../storage/audit.ts";
 import { type Cursor, parseCursor } from "../storage/scrub/cursor.ts";
 import { scrubPage } from "../storage/scrub/scrub.ts";
-import type { Stores } from "../storage/stores.ts";
 import { requireAdmin } from "./authorize.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
 import { flag } from "./flag.ts";
@@ -18,9 +17,10 @@ scrub.post("/v2/_berth/scrub", async (c) => {
   requireAdmin(c);
   const { allowSparseIndexes, orphanAge } = c.get("settings");
   const rebuild = flag(c, "rebuild");
-  const { stores, cursor, first } = parseAfter(c, rebuild);
+  const after = c.req.query("after") ?? null;
+  const { stores, cursor } = parseAfter(c, after, rebuild);
   // Once a scrub, before it changes anything. What it changes is in the log.
-  if (first) {
+  if (after === null) {
     const begun: Happening = { action: "scrub", outcome: "begun", reference: null, detail: { rebuild } };
     await writeHappening(stores.db, actorOf(c), begun);
   }
@@ -30,14 +30,11 @@ scrub.post("/v2/_berth/scrub", async (c) => {
 });
 
 /** @throws RegistryError UNSUPPORTED 400 */
-function parseAfter(c: Context, rebuild: boolean): { stores: Stores; cursor: Cursor | null; first: boolean } {
-  const after = c.req.query("after") ?? null;
-  const stop = parseStop(c.env, after);
-  const cursor = stop === null || stop.after === null ? null : parseCursor(stop.after);
-  if (stop !== null && (stop.after === null || (cursor !== null && (rebuild || cursor.walk !== "objects"))))
-    return { stores: stop.stores, cursor, first: after === null };
+function parseAfter(c: Context, after: string | null, rebuild: boolean): Stop<Cursor> {
+  const stop = parseStop(c.env, after, parseCursor);
+  if (stop !== null && (rebuild || stop.cursor?.walk !== "objects")) return stop;
   const message =
-    cursor === null
+    stop === null
       ? "after must be what an earlier page named as next"
       : "this after belongs to a scrub with rebuild=true";
   throw new RegistryError("UNSUPPORTED", message, { status: 400, detail: { after: after?.slice(0, 200) } });

@@ -25,7 +25,8 @@ export interface Actor {
 /** What is not a change of rows that another statement here tells of. */
 export interface Happening {
   action:
-    | `${"create" | "revoke"}-token`
+    | "create-token"
+    | "revoke-token"
     | "revoke-tokens"
     | "collect"
     | "scrub"

@@ -21,8 +21,6 @@ export interface Place {
 }
 
 export interface Placement {
-  /** The bindings of all databases, MAIN first. */
-  databases: string[];
   placeOf(repository: string): Place;
 }
 
@@ -37,10 +35,6 @@ export function readPlacement(env: PlacementEnv): Placement {
   const places = said ? parsePlaces(env.DATABASES, databasesOf(env)) : new Map<string, Place>();
   const rest = places.get("*") ?? ALL_IN_MAIN;
   return {
-    // Most who ask where one repository lies need no list.
-    get databases() {
-      return databasesOf(env);
-    },
     placeOf: (repository) => places.get(segmentOf(repository)) ?? rest,
   };
 }

@@ -2,14 +2,14 @@
 
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { readPlacement } from "../../src/storage/placement.ts";
+import { databasesOf, readPlacement } from "../../src/storage/placement.ts";
 import { request } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
 
-const placementOf = (setting: string) =>
-  readPlacement({ DB: env.DB, DB_3: env.DB, DB_2: env.DB, DBX: env.DB, DATABASES: setting } as never);
+const envOf = (setting: string) =>
+  ({ DB: env.DB, DB_3: env.DB, DB_2: env.DB, DBX: env.DB, DATABASES: setting }) as never;
 
-const placeOf = (setting: string, name: string) => placementOf(setting).placeOf(name);
+const placeOf = (setting: string, name: string) => readPlacement(envOf(setting)).placeOf(name);
 
 describe("DATABASES", () => {
   test("says by the first segment of a name which database it lies in", () => {
@@ -30,7 +30,7 @@ describe("DATABASES", () => {
   });
 
   test("finds each database that is bound, the main one first", () => {
-    expect(placementOf("").databases).toEqual(["DB", "DB_2", "DB_3"]);
+    expect(databasesOf(envOf(""))).toEqual(["DB", "DB_2", "DB_3"]);
   });
 
   test.each([
@@ -44,7 +44,7 @@ describe("DATABASES", () => {
     ["*=DB>DB_2", "moves all at once"],
     ["team=DB_2 team=DB_3", "for the second time"],
   ])("%s is refused, and told", (setting, why) => {
-    expect(() => placementOf(setting)).toThrow(why);
+    expect(() => readPlacement(envOf(setting))).toThrow(why);
   });
 
   test("that makes no sense fails every request, and is told in the log", async () => {

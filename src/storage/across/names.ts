@@ -2,7 +2,7 @@
 
 import { getRepositoryId, getRepositoryName } from "../catalog-cursor.ts";
 import type { Database } from "../database.ts";
-import { MAIN, readPlacement } from "../placement.ts";
+import { databasesOf, MAIN, readPlacement } from "../placement.ts";
 import { allStores, openStores, type StoresEnv } from "../stores.ts";
 
 /** A name, and the database that it was read in. */
@@ -61,6 +61,6 @@ export async function hidePosition(env: StoresEnv, { name, database }: Position)
 /** The name that {@link hidePosition} has hidden; null when it has gone, undefined for what it never answers. */
 export async function findPosition(env: StoresEnv, hidden: string): Promise<string | null | undefined> {
   const [, database = MAIN, id] = /^(?:(\w+)\.)?(\d{1,15})$/.exec(hidden) ?? [];
-  if (id === undefined || !readPlacement(env).databases.includes(database)) return undefined;
+  if (id === undefined || !databasesOf(env).includes(database)) return undefined;
   return getRepositoryName(openStores(env, database).db, Number(id));
 }

@@ -3,20 +3,30 @@
  * the name of its database unless that is the main one.
  */
 
-import { MAIN, readPlacement } from "../placement.ts";
+import { databasesOf, MAIN } from "../placement.ts";
 import { openStores, type Stores, type StoresEnv } from "../stores.ts";
 
+/** Where a walk goes on. */
+export interface Stop<Cursor> {
+  stores: Stores;
+  /** There; null at the beginning of a database. */
+  cursor: Cursor | null;
+}
+
 /**
- * Where a walk goes on: null for what {@link nextStop} never answers. `after` is null at the beginning of a database.
  * @param after null begins at the first
+ * @param parse what the walk through one database has said; null for what it never says
+ * @returns null for what {@link nextStop} never answers
  */
-export function parseStop(
+export function parseStop<Cursor>(
   env: StoresEnv,
   after: string | null,
-): { stores: Stores; after: string | null } | null {
+  parse: (text: string) => Cursor | null,
+): Stop<Cursor> | null {
   const [, database = MAIN, rest = ""] = /^(?:(DB_\w+)\/)?(.*)$/s.exec(after ?? "") ?? [];
-  if (after === "" || !readPlacement(env).databases.includes(database)) return null;
-  return { stores: openStores(env, database), after: rest === "" ? null : rest };
+  if (after === "" || !databasesOf(env).includes(database)) return null;
+  const cursor = rest === "" ? null : parse(rest);
+  return rest !== "" && cursor === null ? null : { stores: openStores(env, database), cursor };
 }
 
 /**
@@ -25,7 +35,7 @@ export function parseStop(
  */
 export function nextStop(env: StoresEnv, { name }: Stores, next: string | null): string | null {
   if (next !== null) return name === MAIN ? next : `${name}/${next}`;
-  const { databases } = readPlacement(env);
+  const databases = databasesOf(env);
   const following = databases[databases.indexOf(name) + 1];
   return following === undefined ? null : `${following}/`;
 }

@@ -64,8 +64,8 @@ export async function relocatePage(
  * Where a walk is, as a text: "<name>" behind a repository, "<name>:" before it, "<name>:<id>" behind one of its
  * manifests. @returns null for what is none
  */
-export function isPosition(text: string): boolean {
-  return /^[a-z0-9._/-]{1,255}(?::\d{0,15})?$/.test(text);
+export function parsePosition(text: string): string | null {
+  return /^[a-z0-9._/-]{1,255}(?::\d{0,15})?$/.test(text) ? text : null;
 }
 
 /** Whether what lies in a database is to leave it: not what is still coming to it. */

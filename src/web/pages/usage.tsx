@@ -34,8 +34,9 @@ usage.get("/usage", async (c) => {
   requireAdmin(c);
   const last = c.req.query("last") ?? null;
   // What is no cursor begins anew.
-  const { stores, after } = parseStop(c.env, last) ?? { stores: mainStores(c.env), after: null };
-  const page = await listUsage(stores.db, after === null ? null : parseUsageCursor(after), PAGE);
+  const begin = { stores: mainStores(c.env), cursor: null };
+  const { stores, cursor } = parseStop(c.env, last, parseUsageCursor) ?? begin;
+  const page = await listUsage(stores.db, cursor, PAGE);
   const next = nextStop(c.env, stores, page.next && JSON.stringify(page.next));
   const { repositories } = page;
   const days = last === null ? await listAllUsageDays(c.env, MAX_DAYS) : [];
