@@ -4,16 +4,15 @@ import type { Digest } from "../../oci/digest.ts";
 import { parseManifest } from "../../oci/manifest.ts";
 import type { RepositoryName } from "../../oci/reference.ts";
 import type { Actor } from "../audit.ts";
-import { commitBlob, dropObject, registerPending } from "../blob-push.ts";
+import { commitBlob } from "../blob-push.ts";
 import { putManifest } from "../manifest-push.ts";
 import { getManifest } from "../manifests.ts";
 import { mountBlob } from "../mount.ts";
-import { copyVerified } from "../objects/copy.ts";
-import { newObjectKey } from "../objects/keys.ts";
 import { listRepositoriesWithBlob } from "../repositories.ts";
+import { copyObject } from "../scrub/copy.ts";
 import type { Checked } from "../scrub/findings.ts";
 import type { Stores } from "../stores.ts";
-import { dateCopy, listBlobs, listLinked, type MovingBlob, type MovingManifest } from "./rows.ts";
+import { dateCopy, listLinked, type MovingBlob, type MovingManifest } from "./rows.ts";
 
 export interface Removal {
   repository: RepositoryName;
@@ -49,12 +48,12 @@ async function copyBlobs(
   digests: Digest[],
 ): Promise<{ copied: number; missing: Digest[] }> {
   const { repository, from, to } = removal;
-  const there = await listLinked(to.db, repository, digests);
+  const there = new Set((await listLinked(to.db, repository, digests)).map(({ digest }) => digest));
   const wanted = digests.filter((digest) => !there.has(digest));
   if (wanted.length === 0) return { copied: 0, missing: [] };
-  const linked = await listLinked(from.db, repository, wanted);
-  const blobs = (await listBlobs(from.db, wanted)).filter(({ digest }) => linked.has(digest));
-  const missing = wanted.filter((digest) => !linked.has(digest));
+  const blobs = await listLinked(from.db, repository, wanted);
+  const here = new Set(blobs.map(({ digest }) => digest));
+  const missing = wanted.filter((digest) => !here.has(digest));
   let copied = 0;
   for (const blob of blobs) {
     if (await mounted(removal, blob.digest)) continue;
@@ -75,20 +74,8 @@ async function mounted({ repository, to, by }: Removal, digest: Digest): Promise
 /** @returns false when it is gone, or not what its row says: a scrub finds that out */
 async function copyBlob({ repository, from, to, by }: Removal, blob: MovingBlob): Promise<boolean> {
   const { digest, size } = blob;
-  const key = newObjectKey("blobs");
-  const beforeItIs = () => registerPending(to.db, key, Date.now());
-  let stored = false;
-  try {
-    stored = await copyVerified({
-      from: { objects: from.objects, key: blob.object_key },
-      to: { objects: to.objects, key },
-      ...{ size, digest, beforeItIs },
-    });
-  } finally {
-    // It may be there, with the answer lost.
-    if (!stored) await dropObject(to.objects, key);
-  }
-  if (!stored) return false;
+  const key = await copyObject({ objects: from.objects, key: blob.object_key }, to, "blobs", size, digest);
+  if (key === null) return false;
   const outcome = await commitBlob(to, repository, { key, digest, size }, by, Date.now());
   if (outcome !== "committed")
     throw new Error(`${digest} is not accepted by ${to.name}: ${JSON.stringify(outcome)}`);

@@ -105,35 +105,23 @@ export interface MovingBlob {
   object_key: string;
   /** Bytes. */
   size: number;
-  missing_at: number | null;
 }
 
-/** Of those digests, the blobs that there are. */
-export async function listBlobs(db: Database, digests: Digest[]): Promise<MovingBlob[]> {
-  return db
-    .prepare(
-      `SELECT digest, object_key, size, missing_at FROM json_each(?1) JOIN blobs ON digest = value LIMIT 20000`,
-    )
-    .bind(JSON.stringify(digests))
-    .all<MovingBlob>();
-}
-
-/** Of those digests, what the repository holds. */
+/** Of those digests, the blobs that the repository holds, and whose objects are not missing. */
 export async function listLinked(
   db: Database,
   repository: RepositoryName,
   digests: Digest[],
-): Promise<Set<Digest>> {
-  const rows = await db
+): Promise<MovingBlob[]> {
+  return db
     .prepare(
-      `SELECT digest FROM json_each(?2) CROSS JOIN blobs ON digest = value
+      `SELECT digest, object_key, size FROM json_each(?2) CROSS JOIN blobs ON digest = value
        JOIN repository_blobs AS link ON link.blob_id = blobs.id
          AND link.repository_id = (SELECT id FROM repositories WHERE name = ?1)
        WHERE missing_at IS NULL LIMIT 20000`,
     )
     .bind(repository, JSON.stringify(digests))
-    .all<{ digest: Digest }>();
-  return new Set(rows.map(({ digest }) => digest));
+    .all<MovingBlob>();
 }
 
 /** Gives a copy, and the copies of its tags, the times of what they are copies of. */

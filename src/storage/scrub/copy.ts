@@ -1,20 +1,21 @@
-/** A second object of the same bytes, verified on the way: for a row that cannot have the first. */
+/** A second object of the same bytes, verified on the way: for a row, or a database, that cannot have the first. */
 
 import type { Digest } from "../../oci/digest.ts";
 import { dropObject, registerPending } from "../blob-push.ts";
 import { copyVerified } from "../objects/copy.ts";
 import { newObjectKey } from "../objects/keys.ts";
+import type { Objects } from "../objects/objects.ts";
 import type { Stores } from "../stores.ts";
 
 /**
- * Copies an object. No row names the copy yet.
+ * Copies an object into the stores of a database. No row names the copy yet.
  * @param size of the object, in bytes
  * @returns the new key; null when the object has gone meanwhile, or does not hash to `digest`
  * @throws Unavailable
  */
 export async function copyObject(
+  from: { objects: Objects; key: string },
   { db, objects }: Stores,
-  from: string,
   kind: "blobs" | "manifests",
   size: number,
   digest: Digest,
@@ -22,7 +23,7 @@ export async function copyObject(
   const key = newObjectKey(kind);
   // The orphan walk goes by age.
   const beforeItIs = () => registerPending(db, key, Date.now());
-  const copy = { from: { objects, key: from }, to: { objects, key }, size, digest, beforeItIs };
+  const copy = { from, to: { objects, key }, size, digest, beforeItIs };
   let copied = false;
   try {
     copied = await copyVerified(copy);

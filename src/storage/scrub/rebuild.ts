@@ -42,7 +42,9 @@ export async function rebuildBlobs(
   const findings: Finding[] = [];
   for (const [index, { digest, object_key: old }] of rows.entries()) {
     const own = free && index === 0;
-    const found = own ? key : await copyObject(stores, key, "blobs", size, digest);
+    const found = own
+      ? key
+      : await copyObject({ objects: stores.objects, key }, stores, "blobs", size, digest);
     if (found === null) break;
     const taken = await giveToBlob(stores, { key: found, digest, size }, old);
     if (taken) findings.push(healed("blob", digest, `its bytes were in ${key}`));
@@ -90,7 +92,7 @@ export async function rebuildManifests(
     .all<ManifestRow>();
   const findings: Finding[] = [];
   for (const { id, repository, digest, object_key: old } of rows) {
-    const copy = await copyObject(stores, key, "manifests", size, digest);
+    const copy = await copyObject({ objects: stores.objects, key }, stores, "manifests", size, digest);
     if (copy === null) break;
     const taken = await replaceManifestObject(stores.db, id, old, copy);
     if (taken) findings.push(healed("manifest", digest, `in ${repository}: its bytes were in ${key}`));
