@@ -61,7 +61,7 @@ async function lookThrough(
   begin: string | null,
 ): Promise<{ names: RepositoryName[]; end: Position | null }> {
   const access = c.get("access");
-  const atOnce = access.pullsEverything ? limit + 1 : READ_AT_ONCE;
+  let atOnce = access.pullsEverything ? limit + 1 : READ_AT_ONCE;
   const names: RepositoryName[] = [];
   let last = begin;
   let end: Position | null = null;
@@ -71,6 +71,8 @@ async function lookThrough(
     end = read.end;
     if (end === null || names.length > limit) return { names, end: null };
     last = end.name;
+    // Much is between, so that a small page would take many reads.
+    atOnce = READ_AT_ONCE;
   }
   return { names, end };
 }

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { forgetMigrated } from "../../src/routes/unavailable.ts";
 import { pushImage } from "../support/images.ts";
+import { measure } from "../support/meter.ts";
 import { setPolicy } from "../support/policies.ts";
 import { setQuota, usedOf } from "../support/quotas.ts";
 import { codesOf, pushBlob, request, sha256, startUpload } from "../support/registry.ts";
@@ -115,6 +116,9 @@ describe("the catalog", () => {
       ),
     ]);
     expect((await pagesOf("/v2/_catalog")).flat()).toEqual(NAMES);
+    // Three databases, and no more reads than for those who may pull little.
+    const costs = await measure(() => request("GET", "/v2/_catalog?n=1&last=team/b"));
+    expect(costs.queries).toBeLessThanOrEqual(3 * 6 + 1);
   });
 
   test("is shown on the page, with folders", async () => {
