@@ -5,6 +5,7 @@ import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
 import { getPlatformProxy, unstable_splitSqlQuery as splitSql } from "wrangler";
 import { isUserName } from "../auth/user-entry.ts";
+import { isDatabase } from "./cloudflare/configuration.ts";
 import { makePrivateFolder } from "./private-folder.ts";
 import { hashPassword } from "./user-entries.ts";
 import { CONFIG, type FirstUser, ROOT, STATE } from "./wrangler.ts";
@@ -42,7 +43,7 @@ export async function prepareState(): Promise<FirstUser | null> {
   });
   try {
     for (const [name, db] of Object.entries(proxy.env))
-      if (/^DB(_|$)/.test(name)) await migrate(db as LocalDatabase);
+      if (isDatabase(name)) await migrate(db as LocalDatabase);
     return await makeFirstUser(proxy.env.USERS);
   } finally {
     await proxy.dispose();

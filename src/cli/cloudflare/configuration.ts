@@ -28,6 +28,11 @@ export interface Configuration {
   databases: { binding: string; id: string | null; name: string }[];
 }
 
+/** Whether a binding is a database of the registry: as src/storage/placement.ts finds them. */
+export function isDatabase(binding: string): boolean {
+  return /^DB(_[A-Z0-9_]{1,30})?$/.test(binding);
+}
+
 /** @throws Failure */
 export async function readConfiguration(): Promise<Configuration> {
   assertCheckout();
@@ -41,7 +46,7 @@ export async function readConfiguration(): Promise<Configuration> {
   // Workers Builds deploys under the name that the Worker has there, whatever the file says.
   const name = process.env.WRANGLER_CI_OVERRIDE_NAME || (toml.name ?? "berth");
   const users = toml.kv_namespaces?.find(({ binding }) => binding === "USERS");
-  const databases = toml.d1_databases?.filter(({ binding }) => /^DB(_|$)/.test(binding)) ?? [];
+  const databases = toml.d1_databases?.filter(({ binding }) => isDatabase(binding)) ?? [];
   return {
     name,
     account: account_id,
