@@ -18,7 +18,7 @@ import { meterStoreCalls, unseen } from "../support/store-calls.ts";
 import { randomOf } from "./random.ts";
 
 // Where the objects are behind HTTP, those calls take their chances too.
-meterStoreCalls(env);
+meterStoreCalls(() => env.STORE_URL);
 
 export class UploadSession extends RealUploadSession {
   constructor(ctx: DurableObjectState, env: Env) {

@@ -6,7 +6,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { bodyThroughFaults, throughFaults } from "./faults.ts";
 import { countR2 } from "./meter.ts";
-import { withVariables } from "./settings.ts";
 
 const original = globalThis.fetch;
 
@@ -17,13 +16,12 @@ export function unseen<T>(work: () => Promise<T>): Promise<T> {
   return isUnseen.run(true, work);
 }
 
-/** From then on. */
-export function meterStoreCalls(env: Env): void {
+/** From then on. @param storeUrl where the store is that a request is about to use; "" for the bucket's binding */
+export function meterStoreCalls(storeUrl: () => string): void {
   globalThis.fetch = async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : String(input));
-    const { STORE_URL } = withVariables(env);
-    if (isUnseen.getStore() || STORE_URL === "" || !url.href.startsWith(STORE_URL))
-      return original(input, init);
+    const store = storeUrl();
+    if (isUnseen.getStore() || store === "" || !url.href.startsWith(store)) return original(input, init);
     const method = nameOf(init, url.searchParams);
     countR2(method);
     const carriesBody = init?.body instanceof ReadableStream;

@@ -11,7 +11,7 @@ import { costs } from "./meter.ts";
 import { withVariables } from "./settings.ts";
 import { meterStoreCalls } from "./store-calls.ts";
 
-meterStoreCalls(env);
+meterStoreCalls(() => withVariables(env).STORE_URL);
 
 export class UploadSession extends RealUploadSession {
   constructor(ctx: DurableObjectState, env: Env) {

@@ -46,7 +46,9 @@ export class Service {
   /** Waits until `isReady` says so. @throws with the log when the program ends before, or takes too long */
   async ready(isReady: () => Promise<boolean>, timeout = 60_000): Promise<void> {
     const deadline = Date.now() + timeout;
-    while (!(await isReady().catch(() => false))) {
+    // What accepts connections may still answer none.
+    const asked = () => Promise.race([isReady().catch(() => false), sleep(10_000, false, { ref: false })]);
+    while (!(await asked())) {
       if (this.#error !== null) throw this.#error;
       if (this.#hasEnded) throw this.#failure("ended early");
       if (Date.now() > deadline) throw this.#failure("does not get ready");
