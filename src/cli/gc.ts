@@ -42,8 +42,8 @@ interface Report {
   objectsDeleted: number;
   /** Bytes that are deleted already, and kept for a while. */
   waiting?: { count: number; bytes: number };
-  /** How large the database is, and may become. Bytes. */
-  database?: { bytes: number; limit: number } | null;
+  /** How large the database is, and may become, in bytes, and whether that is nearly the same. */
+  database?: { bytes: number; limit: number; nearlyFull?: boolean } | null;
   /** Steps that failed, while the others went on. */
   failures?: { step: string; error: string }[];
   entries: { kind: string; repository: string | null; digest: string | null; bytes: number }[];
@@ -56,9 +56,6 @@ const SINGULAR: Readonly<Record<string, string>> = {
   orphans: "orphan",
   repositories: "repository",
 };
-
-/** Share of the database's limit from which it is nearly full: as src/gc/report.ts has it. */
-const NEARLY = 0.8;
 
 export function gcCommand(): Command {
   return withRegistry(new Command("gc"))
@@ -80,6 +77,7 @@ async function run(options: Options): Promise<void> {
         if (options.json) console.log(JSON.stringify(report));
         else printLine(report);
       }
+      if (runs.length === 0) console.error("Nothing was collected yet.");
       return;
     }
     const collect = async (database?: string) => {
@@ -139,10 +137,10 @@ function printLine(report: Report): void {
   if (report.unfinished.length > 0) {
     console.log(`There may be more: ${report.unfinished.join(", ")}. The next run goes on there.`);
   }
-  const { bytes: size, limit } = report.database ?? { bytes: 0, limit: 1 };
-  if (size < limit * NEARLY) return;
+  if (!report.database?.nearlyFull) return;
+  const { bytes: size, limit } = report.database;
   console.log(
-    `The database is nearly full: ${formatSize(size)} of ${formatSize(limit)}. Pushes are refused from 99 % on.`,
+    `The database is nearly full: ${formatSize(size)} of ${formatSize(limit)}. Once it is full, pushes are refused.`,
   );
 }
 

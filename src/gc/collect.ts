@@ -73,9 +73,8 @@ export async function collectGarbage(
     await checkIdentity(stores, { adopt, dry: dryRun });
     await takeEverything(run, settings, force);
     report.waiting = await countWaiting(stores.db);
-    if (noteSize(report, stores.db.size, settings.databaseLimit)) {
-      log("database-nearly-full", { ...report.database }, "warn");
-    }
+    noteSize(report, stores.db.size, settings.databaseLimit);
+    if (report.database?.nearlyFull) log("database-nearly-full", { ...report.database }, "warn");
     if (report.outcome === "complete" && report.unfinished.length > 0) report.outcome = "stopped";
   } catch (error) {
     addFailure(report, "run", error);

@@ -43,8 +43,8 @@ export interface CollectionReport {
   eventsDeleted: number;
   /** What is doomed and still lies in the store, until it has been kept for DELETED_BYTES_KEPT. */
   waiting: { count: number; bytes: number };
-  /** How large the database is, and may become; null where a run did not come that far. Bytes. */
-  database: { bytes: number; limit: number } | null;
+  /** How large the database is, and may become, in bytes; null where a run did not come that far. */
+  database: { bytes: number; limit: number; nearlyFull: boolean } | null;
   entries: (Omit<Candidate, "row"> & { kind: Kind })[];
 }
 
@@ -85,11 +85,9 @@ export function addTaken(report: CollectionReport, step: Kind | Upkeep, taken: C
   }
 }
 
-/** Notes how large the database is. @returns whether that is nearly all that it may be */
-export function noteSize(report: CollectionReport, bytes: number | null, limit: number): boolean {
-  if (bytes === null) return false;
-  report.database = { bytes, limit };
-  return bytes >= limit * NEARLY;
+/** Notes how large the database is, in bytes, where that is known. */
+export function noteSize(report: CollectionReport, bytes: number | null, limit: number): void {
+  if (bytes !== null) report.database = { bytes, limit, nearlyFull: bytes >= limit * NEARLY };
 }
 
 export function addFailure(report: CollectionReport, step: Step, error: unknown): void {

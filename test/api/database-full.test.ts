@@ -154,10 +154,11 @@ describe("a collection", () => {
     expect(await warnings()).toEqual(["database-nearly-full"]);
     const response = await request("GET", "/v2/_berth/gc");
     const { runs } = (await response.json()) as {
-      runs: { database: { bytes: number; limit: number } | null }[];
+      runs: { database: { bytes: number; limit: number; nearlyFull: boolean } | null }[];
     };
     const [last, before] = runs.map(({ database }) => database);
     expect([last?.limit, before?.limit]).toEqual([1_000_000, 1_000_000]);
+    expect([last?.nearlyFull, before?.nearlyFull]).toEqual([true, false]);
     expect(last?.bytes).toBeGreaterThanOrEqual(800_000);
     expect(before?.bytes).toBeLessThan(800_000);
   });

@@ -96,10 +96,15 @@ describe("a run", () => {
   });
 
   test.each([
-    [7_900_000_000, null],
-    [8_100_000_000, "\nThe database is nearly full: 8.1 GB of 10.0 GB. Pushes are refused from 99 % on.\n"],
-  ])("a database of %d bytes that may have 10 GB: %j", async (bytes, said) => {
-    const database = { bytes, limit: 10_000_000_000 };
+    // As a registry of an earlier version has it.
+    [{}, null],
+    [{ nearlyFull: false }, null],
+    [
+      { nearlyFull: true },
+      "\nThe database is nearly full: 8.1 GB of 10.0 GB. Once it is full, pushes are refused.\n",
+    ],
+  ])("a database of which the registry says %j: %j", async (told, said) => {
+    const database = { bytes: 8_100_000_000, limit: 10_000_000_000, ...told };
     registry.reply = (_, response) => json(response, 200, { ...REPORT, database });
     const { stdout } = await gc([]);
     if (said === null) expect(stdout).not.toContain("nearly full");
