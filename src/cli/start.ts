@@ -6,9 +6,10 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { Command } from "commander";
 import { type Certificate, ensureCertificate } from "./certificate.ts";
-import { badInput } from "./failure.ts";
+import { badInput, Failure } from "./failure.ts";
+import { type OutputOptions, print, withJson } from "./output.ts";
 import { onSignals } from "./signals.ts";
-import { type DevServerMessage, type FirstUser, STATE, startDevServer } from "./wrangler.ts";
+import { assertCheckout, type DevServerMessage, type FirstUser, STATE, startDevServer } from "./wrangler.ts";
 
 const HOST = "127.0.0.1";
 
@@ -20,9 +21,12 @@ Examples:
   $ npm start
   $ PORT=5001 npm start -- --var GRACE_PERIOD:1h
   $ npm start -- --https
+
+With --json it prints one line once it serves: where, and the user that it has
+made, if any. Its log goes to standard error then.
 `;
 
-interface Options {
+interface Options extends OutputOptions {
   var?: string[];
   https?: boolean;
   httpsKey?: string;
@@ -32,31 +36,28 @@ interface Options {
 /** Set before anything else is done. */
 let port = 0;
 
+/** @throws Failure */
 function parsePort(text: string): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number > 0 && number < 65_536) return number;
-  return fail(`PORT is ${JSON.stringify(text)}, but must be a number from 1 to 65535.`);
+  throw badInput(`PORT is ${JSON.stringify(text)}, but must be a number from 1 to 65535.`);
 }
 
-function fail(message: string): never {
-  console.error(message);
-  process.exit(1);
-}
-
+/** @throws Failure */
 function assertFree(port: number): Promise<void> {
-  return new Promise((free) => {
+  return new Promise((free, reject) => {
     const probe = createServer();
     probe.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EADDRINUSE") {
-        fail(`Port ${port} is taken. Choose another one: PORT=${port + 1} npm start`);
-      }
-      fail(`Cannot listen on ${HOST}:${port}: ${error.message}`);
+      const taken = `Port ${port} is taken. Choose another one: PORT=${port + 1} npm start`;
+      const other = `Cannot listen on ${HOST}:${port}: ${error.message}.`;
+      reject(new Failure(error.code === "EADDRINUSE" ? taken : other));
     });
     probe.listen(port, HOST, () => probe.close(() => free()));
   });
 }
 
-function serve(options: Options, tls: Certificate | null): void {
+/** Ends this program with the server. @throws Failure when it cannot begin */
+function serve(options: Options, tls: Certificate | null): Promise<never> {
   const child = startDevServer({
     host: HOST,
     port,
@@ -69,19 +70,22 @@ function serve(options: Options, tls: Certificate | null): void {
     told = true;
     child.kill(signal);
   });
-  const log = new Log();
+  const log = new Log(options.json ? console.error : console.log);
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8");
     stream?.on("data", (data: string) => log.push(data));
   }
-  child.once("message", (said: DevServerMessage) => {
-    if (said.kind === "unprepared") fail(`The local state could not be prepared:\n${said.message}`);
-    log.begin();
-    greet(said.first, tls);
-  });
   child.once("close", (code) => {
     log.flush();
     process.exit(told ? 0 : (code ?? 1));
+  });
+  return new Promise((_, reject) => {
+    child.once("message", (said: DevServerMessage) => {
+      if (said.kind === "unprepared")
+        return reject(new Failure(`The local state could not be prepared: ${said.message}`));
+      log.begin();
+      greet(options, said.first, tls);
+    });
   });
 }
 
@@ -104,6 +108,11 @@ class Log {
   #rest = "";
   /** Null once it serves. */
   #startup: string | null = "";
+  readonly #print: (line: string) => void;
+
+  constructor(print: (line: string) => void) {
+    this.#print = print;
+  }
 
   push(data: string): void {
     const lines = (this.#rest + data).split("\n");
@@ -122,7 +131,7 @@ class Log {
 
   #line(line: string): void {
     if (this.#startup !== null) this.#startup += `${line}\n`;
-    else if (line.trim() !== "" && !NOISE.some((noise) => line.includes(noise))) console.log(line);
+    else if (line.trim() !== "" && !NOISE.some((noise) => line.includes(noise))) this.#print(line);
   }
 }
 
@@ -138,7 +147,7 @@ const NOISE = [
   "Error inside ProxyWorker",
 ];
 
-function greet(first: FirstUser | null, tls: Certificate | null): void {
+function greet(options: Options, first: FirstUser | null, tls: Certificate | null): void {
   const here = `${HOST}:${port}`;
   // Docker does not verify the certificates of this machine's registries; the others do.
   const trust =
@@ -147,23 +156,26 @@ function greet(first: FirstUser | null, tls: Certificate | null): void {
     first === null
       ? `  docker login ${here}          more users: npx berth user add NAME`
       : `  docker login -u ${first.user} -p ${first.password} ${here}`;
-  console.log(`
+  const said = `
 Berth serves on ${here}, for this machine only.${first === null ? "" : " This password is shown only once."}
 ${trust}
 ${login}
   docker pull busybox
   docker tag busybox ${here}/library/busybox
   docker push ${here}/library/busybox
-`);
+`;
+  const url = `${tls === null ? "http" : "https"}://${here}`;
+  print(options, said, { url, certificate: tls?.certificate ?? null, first });
 }
 
 async function run(options: Options): Promise<void> {
+  assertCheckout();
   port = parsePort(process.env.PORT ?? "5000");
   // What is wrong is said before anything is changed.
   varsOf(options);
   const own = ownCertificate(options);
   await assertFree(port);
-  serve(options, own ?? (options.https ? await ensureCertificate(join(STATE, "tls")) : null));
+  await serve(options, own ?? (options.https ? await ensureCertificate(join(STATE, "tls")) : null));
 }
 
 /** Null when none is given. @throws Failure */
@@ -177,7 +189,7 @@ function ownCertificate({ httpsCert, httpsKey }: Options): Certificate | null {
 }
 
 export function startCommand(): Command {
-  return new Command("start")
+  return withJson(new Command("start"))
     .description("Runs the registry on this machine.")
     .option("--var <name:value...>", "a setting in place of the one in wrangler.toml")
     .option("--https", "speak TLS, with a certificate that is made and kept beside the state")

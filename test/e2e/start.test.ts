@@ -10,6 +10,7 @@ import { PASSWORD, send, USER } from "./support/login.ts";
 import { freePort } from "./support/ports.ts";
 import { membersOf } from "./support/process-group.ts";
 import { ROOT, startRegistry } from "./support/registry.ts";
+import { Service } from "./support/service.ts";
 import { host, workspace } from "./support/shared.ts";
 
 function start(port: string): Promise<Result> {
@@ -26,7 +27,7 @@ describe("npm start", () => {
       const { code, stdout, stderr } = await start(String(port));
       expect(code).toBe(1);
       expect(stdout).toBe("");
-      expect(stderr.trim()).toMatch(new RegExp(`^Port ${port} is taken\\..*PORT=\\d+ npm start$`));
+      expect(stderr.trim()).toMatch(new RegExp(`^berth: Port ${port} is taken\\..*PORT=\\d+ npm start$`));
     } finally {
       server.close();
     }
@@ -36,22 +37,24 @@ describe("npm start", () => {
     const port = host.split(":")[1] ?? "";
     const { code, stderr } = await start(port);
     expect(code).toBe(1);
-    expect(stderr.trim()).toMatch(new RegExp(`^Port ${port} is taken\\.`));
+    expect(stderr.trim()).toMatch(new RegExp(`^berth: Port ${port} is taken\\.`));
     expect((await send(`http://${host}/v2/`)).status).toBe(200);
   });
 
   it.each(["abc", "", "0", "-1", "65536", "50.5"])("refuses PORT=%j with one clear line", async (port) => {
     const { code, stdout, stderr } = await start(port);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(stdout).toBe("");
-    expect(stderr.trim()).toBe(`PORT is ${JSON.stringify(port)}, but must be a number from 1 to 65535.`);
+    expect(stderr.trim()).toBe(
+      `berth: PORT is ${JSON.stringify(port)}, but must be a number from 1 to 65535.`,
+    );
   });
 
   it("ends with what is wrong when the state cannot be kept where it is to be", async () => {
     const env = { PORT: String(await freePort()), BERTH_STATE: "/dev/null/state" };
     const { code, stdout, stderr } = await attempt("npm", ["start", "--silent"], { cwd: ROOT, env });
     expect([code, stdout]).toEqual([1, ""]);
-    expect(stderr).toMatch(/^The local state could not be prepared:\n.*\/dev\/null\/state/);
+    expect(stderr).toMatch(/^berth: The local state could not be prepared: .*\/dev\/null\/state.*\n$/);
   });
 
   it("says how to push the first image, and nothing that has to be understood", async () => {
@@ -69,6 +72,25 @@ describe("npm start", () => {
   docker tag busybox 127.0.0.1:${port}/library/busybox
   docker push 127.0.0.1:${port}/library/busybox`,
     );
+  });
+
+  it("tells a program in one line where it serves and whom it has made, and logs beside that", async () => {
+    const port = await freePort();
+    const log = join(mkdtempSync(join(workspace, "log-")), "log");
+    const env = {
+      ...{ PORT: String(port), BERTH_STATE: mkdtempSync(join(workspace, "registry-")) },
+      BERTH_ADMIN_PASSWORD: PASSWORD,
+    };
+    const command = `exec npm start --silent -- --json 2> ${log}`;
+    const service = new Service("bash", ["-c", command], `${log}.json`, { cwd: ROOT, env });
+    await service.ready(async () => service.log !== "" && (await send(`http://127.0.0.1:${port}/v2/`)).ok);
+    await service.stop();
+    expect(JSON.parse(service.log)).toEqual({
+      url: `http://127.0.0.1:${port}`,
+      certificate: null,
+      first: { user: USER, password: PASSWORD },
+    });
+    expect(readFileSync(log, "utf8")).toMatch(/^GET \/v2\/ 200 OK/m);
   });
 
   it.each(["SIGINT", "SIGTERM"] as const)(
