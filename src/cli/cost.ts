@@ -1,11 +1,11 @@
 /** `berth cost`: what a registry costs a month on Cloudflare, and what registry:2 with a bucket would. */
 
-import process from "node:process";
 import { Command } from "commander";
 import { berthBill, type Month, serverBill } from "./cost/bill.ts";
 import { CLOUDFLARE, SERVER } from "./cost/prices.ts";
 import { count, receiptOf, teamsTable } from "./cost/table.ts";
 import { badInput } from "./failure.ts";
+import { print } from "./output.ts";
 import { formatSize } from "./size.ts";
 
 const HELP = `
@@ -60,23 +60,23 @@ export function costCommand(): Command {
 function run(options: Options): void {
   if (options.teams) {
     const teams = TEAMS.map(({ people, ...team }) => ({ people, month: monthOf({ ...options, ...team }) }));
-    process.stdout.write(`${teamsTable(teams)}\n`);
+    const bills = teams.map(({ people, month }) => ({ people, ...billsOf(month) }));
+    print(options, teamsTable(teams), bills);
     return;
   }
-  const month = monthOf(options);
-  const [berth, server] = [berthBill(month), serverBill(month)];
-  if (options.json) {
-    process.stdout.write(`${JSON.stringify({ month, berth, server }, null, 2)}\n`);
-    return;
-  }
-  process.stdout.write(
-    `${[
-      describe(month),
-      receiptOf("Berth on Cloudflare", berth),
-      receiptOf("registry:2 on a small server, its bytes in S3", server),
-      `List prices without tax: Cloudflare's of ${CLOUDFLARE.date}, Amazon's of ${SERVER.date} (us-east-1).`,
-    ].join("\n\n")}\n`,
-  );
+  const bills = billsOf(monthOf(options));
+  const { month, berth, server } = bills;
+  const said = [
+    describe(month),
+    receiptOf("Berth on Cloudflare", berth),
+    receiptOf("registry:2 on a small server, its bytes in S3", server),
+    `List prices without tax: Cloudflare's of ${CLOUDFLARE.date}, Amazon's of ${SERVER.date} (us-east-1).`,
+  ];
+  print(options, said.join("\n\n"), bills);
+}
+
+function billsOf(month: Month) {
+  return { month, berth: berthBill(month), server: serverBill(month) };
 }
 
 function monthOf(options: Options): Month {

@@ -5,6 +5,7 @@ import { withApi, withRegistry } from "./admin/api.ts";
 import type { Page } from "./admin/findings.ts";
 import { type WalkOptions, walkPages } from "./admin/walk.ts";
 import { Patience, QUICK_PAUSES } from "./http/retry.ts";
+import { print } from "./output.ts";
 import { formatSize } from "./size.ts";
 
 const HELP = `
@@ -87,6 +88,6 @@ async function accept(options: Options): Promise<void> {
   await withApi(options, async (api) => {
     const query = { accept: "true" };
     await api.call("POST", "migrate-store", { query, patience: new Patience(QUICK_PAUSES) });
-    console.log("From now on all objects are where STORE and STORE_FALLBACK say.");
+    print(options, "From now on all objects are where STORE and STORE_FALLBACK say.", { accepted: true });
   });
 }

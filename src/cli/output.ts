@@ -15,3 +15,9 @@ export function withJson(command: Command): Command {
 export function print({ json }: OutputOptions, line: string, document: unknown): void {
   console.log(json ? JSON.stringify(document) : line);
 }
+
+/** Says that it is done, where there is nothing else to print: to people beside the output. */
+export function confirm({ json }: OutputOptions, line: string, document: unknown): void {
+  if (json) console.log(JSON.stringify(document));
+  else console.error(line);
+}

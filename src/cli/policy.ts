@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import type { Policy } from "../oci/policies.ts";
 import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
-import { type OutputOptions, print, withJson } from "./output.ts";
+import { confirm, type OutputOptions, print, withJson } from "./output.ts";
 
 const HELP = `
 A tag that a policy covers cannot be moved to another image, nor deleted, by
@@ -39,9 +39,9 @@ export function policyCommand(): Command {
     .option("--except <glob...>", "which tags move nevertheless", [])
     .action(set);
   withJson(withRegistry(program.command("list").description("list the policies"))).action(list);
-  withRegistry(program.command("remove <name>").description("remove a policy: its tags can move")).action(
-    remove,
-  );
+  withJson(
+    withRegistry(program.command("remove <name>").description("remove a policy: its tags can move")),
+  ).action(remove);
 
   return program;
 }
@@ -63,9 +63,9 @@ async function list(options: Options): Promise<void> {
   });
 }
 
-async function remove(name: string, options: AdminOptions): Promise<void> {
+async function remove(name: string, options: Options): Promise<void> {
   await withApi(options, (api) => api.call("DELETE", pathOf(name)));
-  console.error(`${name} is removed.`);
+  confirm(options, `${name} is removed.`, { name, removed: true });
 }
 
 function pathOf(name: string): string {

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { type Quota, type QuotaScope, splitGlob } from "../oci/quotas.ts";
 import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
 import { badInput } from "./failure.ts";
-import { type OutputOptions, print, withJson } from "./output.ts";
+import { confirm, type OutputOptions, print, withJson } from "./output.ts";
 import { formatSize, parseSize } from "./size.ts";
 
 const HELP = `
@@ -46,7 +46,7 @@ export function quotaCommand(): Command {
   withJson(
     withRegistry(program.command("list").description("list the quotas, and what is used of each")),
   ).action(list);
-  withRegistry(program.command("remove <name>").description("remove a quota")).action(remove);
+  withJson(withRegistry(program.command("remove <name>").description("remove a quota"))).action(remove);
 
   return program;
 }
@@ -78,9 +78,9 @@ async function list(options: Options): Promise<void> {
   });
 }
 
-async function remove(name: string, options: AdminOptions): Promise<void> {
+async function remove(name: string, options: Options): Promise<void> {
   await withApi(options, (api) => api.call("DELETE", pathOf(name)));
-  console.error(`${name} is removed.`);
+  confirm(options, `${name} is removed.`, { name, removed: true });
 }
 
 function pathOf(name: string): string {

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { isRuleName, parseRule } from "../auth/oidc-rules.ts";
 import { badInput, describe } from "./failure.ts";
+import { type OutputOptions, print } from "./output.ts";
 import { noteUserEvents } from "./user-events.ts";
 import type { UserStore } from "./user-store.ts";
 
@@ -21,22 +22,27 @@ export async function readRules(file: string): Promise<Map<string, string>> {
   return rules;
 }
 
-/** Stores the file's rules, and removes all others. @param remote where `store` is */
-export async function importRules(store: UserStore, file: string, remote: boolean): Promise<void> {
+/** Stores the file's rules, and removes all others. `remote`: where `store` is. @throws Failure */
+export async function importRules(
+  store: UserStore,
+  file: string,
+  options: OutputOptions & { remote?: boolean },
+): Promise<void> {
   const rules = await readRules(file);
   const before = await store.listRules();
   const gone = before.filter((each) => !rules.has(each));
-  await noteUserEvents(remote, [
+  await noteUserEvents(options.remote ?? false, [
     ...[...rules].map(([name, rule]) => {
       return { action: "set-rule", reference: name, detail: JSON.parse(rule) } as const;
     }),
     ...gone.map((name) => ({ action: "remove-rule", reference: name, detail: null }) as const),
   ]);
   if (rules.size > 0) await store.put(new Map([...rules].map(([name, rule]) => [`rule/${name}`, rule])));
-  for (const name of rules.keys()) console.log(`${name}: ${before.includes(name) ? "stored" : "new"}`);
+  const tell = (name: string, outcome: string) => print(options, `${name}: ${outcome}`, { name, outcome });
+  for (const name of rules.keys()) tell(name, before.includes(name) ? "stored" : "new");
   for (const name of gone) {
     await store.remove(`rule/${name}`);
-    console.log(`${name}: removed`);
+    tell(name, "removed");
   }
 }
 

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { type AdminOptions, withApi, withRegistry } from "./admin/api.ts";
 import { parseDuration } from "./duration.ts";
 import { badInput } from "./failure.ts";
-import { type OutputOptions, print, withJson } from "./output.ts";
+import { confirm, type OutputOptions, print, withJson } from "./output.ts";
 import { EVERYWHERE, type Grant, grantOf } from "./user-entries.ts";
 
 const HELP = `
@@ -94,7 +94,8 @@ async function revoke(name: string | undefined, options: Options & { all?: boole
   }
   const path = name === undefined ? "tokens" : `tokens/${encodeURIComponent(name)}`;
   await withApi(options, (api) => api.call("DELETE", path, { query: ownerOf(options) }));
-  console.error(name === undefined ? "All tokens are revoked." : `${name} is revoked.`);
+  const said = name === undefined ? "All tokens are revoked." : `${name} is revoked.`;
+  confirm(options, said, { name: name ?? null, revoked: true });
 }
 
 function ownerOf({ user }: Options): Record<string, string> {

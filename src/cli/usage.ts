@@ -9,8 +9,9 @@ import { formatSize } from "./size.ts";
 
 const HELP = `
 The repositories, the largest first, with what each holds: bytes, blobs,
-manifests, whose push made it, and when it was last pulled. A blob that several repositories share counts
-in each, though the registry keeps it once. For administrators.
+manifests, whose push made it, and when it was last pulled. A blob that several
+repositories share counts in each, though the registry keeps it once. For
+administrators.
 
 Examples:
   $ berth usage

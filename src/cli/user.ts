@@ -61,10 +61,10 @@ export function userCommand(): Command {
     .option("--admin", "make the user an administrator, beside these rights")
     .option("--weak", "take a password of fewer than 8 characters")
     .action(add);
-  command(program, "passwd <name>", "change a password")
+  withJson(command(program, "passwd <name>", "change a password"))
     .option("--weak", "take one of fewer than 8 characters")
     .action(changePassword);
-  command(program, "remove <name>", "remove a user").action(remove);
+  withJson(command(program, "remove <name>", "remove a user")).action(remove);
   withJson(command(program, "list", "list users and their rights")).action(list);
   withJson(command(program, "grant <name>", "add to a user's rights"))
     .option("--repositories <pattern...>", "where")
@@ -80,11 +80,13 @@ export function userCommand(): Command {
   )
     .option("--admin", "make new ones administrators")
     .action(importFile);
-  command(program, "rules", "what those may do who sign in elsewhere (OpenID Connect)")
+  withJson(command(program, "rules", "what those may do who sign in elsewhere (OpenID Connect)"))
     .option("--check <file>", "say what is wrong with a file of rules, and change nothing")
     .option("--import <file>", "make the file's rules the registry's, and no others")
     .action(rules);
-  command(program, "rotate-key", "sign tokens with a new key; without effect where TOKEN_SECRET is set")
+  withJson(
+    command(program, "rotate-key", "sign tokens with a new key; without effect where TOKEN_SECRET is set"),
+  )
     .option("--now", "end the tokens that were given before")
     .action(rotateKey);
 
@@ -126,8 +128,9 @@ async function changePassword(name: string, options: Options): Promise<void> {
   const { rights } = await existing(store, name);
   const hash = await hashPassword(await readPassword(`New password for ${name}: `), options.weak);
   await note(options, { action: "change-password", reference: name, detail: null });
-  await store.put(new Map([[name, format(hash, rights)]]));
-  console.log(`${name} has a new password.`);
+  const entry = format(hash, rights);
+  await store.put(new Map([[name, entry]]));
+  print(options, `${name} has a new password.`, documentOf(name, entry));
 }
 
 async function remove(name: string, options: Options): Promise<void> {
@@ -137,14 +140,16 @@ async function remove(name: string, options: Options): Promise<void> {
   // First, or the tokens would live again with another user of this name.
   await store.put(new Map([[`revoked/${name}`, String(Date.now())]]));
   await store.remove(name);
-  console.log(`${name} is removed.`);
+  print(options, `${name} is removed.`, { name, removed: true });
 }
 
 async function list(options: Options): Promise<void> {
   const store = open(options);
   // KV's list may be a little behind: who has gone since is left out.
-  for (const [name, entry] of await store.getAll(await store.list()))
+  const users = await store.getAll(await store.list());
+  for (const [name, entry] of users)
     print(options, `${name}: ${describeRights(entry)}`, documentOf(name, entry));
+  if (users.size === 0) console.error("There are no users.");
 }
 
 async function grant(name: string, options: Options): Promise<void> {
@@ -166,10 +171,9 @@ async function grant(name: string, options: Options): Promise<void> {
 async function rules(options: Options & { check?: string; import?: string }): Promise<void> {
   if ((options.check === undefined) === (options.import === undefined))
     throw badInput("Say either --check FILE or --import FILE.");
-  if (options.import !== undefined)
-    return importRules(open(options), options.import, options.remote ?? false);
+  if (options.import !== undefined) return importRules(open(options), options.import, options);
   const { size } = await readRules(options.check as string);
-  console.log(`${options.check}: ${size} rules, all of them well-formed.`);
+  print(options, `${options.check}: ${size} rules, all of them well-formed.`, { rules: size, valid: true });
 }
 
 /** For programs. `access`: null where it is everything; `valid`: false for an entry that locks its user out. */

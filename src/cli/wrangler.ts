@@ -96,21 +96,23 @@ export async function runWrangler(args: string[]): Promise<string> {
 
 /**
  * Runs wrangler to its end where the user sees it, and can answer what it asks.
+ * @param where its output goes: beside ours, or to standard error, which leaves ours alone
  * @returns its exit code, and what it said of errors
  */
 export async function showWrangler(
   args: string[],
   env: Record<string, string> = {},
+  where: "stdout" | "stderr" = "stdout",
 ): Promise<{ code: number; said: string }> {
   assertCheckout();
   const child = spawn(process.execPath, [WRANGLER, ...args, ...CHOSEN], {
     cwd: ROOT,
     // It asks only where it has a terminal to ask on; errors it prints beside that.
-    stdio: ["inherit", "inherit", "pipe"],
+    stdio: ["inherit", where === "stdout" ? "inherit" : 2, "pipe"],
     env: { ...process.env, ...env },
   });
   let said = "";
-  child.stderr.setEncoding("utf8").on("data", (data: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (data: string) => {
     said += data;
     process.stderr.write(data);
   });

@@ -74,12 +74,18 @@ describe("a deployment", () => {
 
   test("that is repeated makes no second administrator, though the list does not know of the first yet", async () => {
     cloudflare.values.set("admin", "an entry");
-    for (const listed of [[], ["alice"]]) {
-      cloudflare.listed = listed;
-      const { code, stdout, stderr } = await deploy("--domain", "registry.example.com");
-      expect(code, stderr).toBe(0);
-      expect(stdout).toMatch(/^ {2}docker login registry\.example\.com {2,}more users: /m);
-    }
+    const said = await deploy("--domain", "registry.example.com");
+    expect(said.code, said.stderr).toBe(0);
+    expect(said.stdout).toMatch(/^ {2}docker login registry\.example\.com {2,}more users: /m);
+    // And for a program, with what wrangler says beside it.
+    cloudflare.listed = ["alice"];
+    const { code, stdout, stderr } = await deploy("--json", "--domain", "registry.example.com");
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      url: "https://registry.example.com",
+      administrator: { kind: "there" },
+    });
+    expect(stderr).toContain("Deployed berth triggers");
     expect([...cloudflare.values]).toEqual([["admin", "an entry"]]);
   });
 

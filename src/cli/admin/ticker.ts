@@ -14,8 +14,8 @@ export class Ticker {
 
   tick(text: string): void {
     if (this.#stream.isTTY) {
-      // A line that wraps could not be rewritten.
-      this.#shown = text.slice(0, (this.#stream.columns ?? 80) - 1);
+      // A line that wraps could not be rewritten. Not every terminal knows how wide it is.
+      this.#shown = text.slice(0, (this.#stream.columns || 80) - 1);
       this.#stream.write(`\r\x1b[K${this.#shown}`);
     } else if (Date.now() - this.#last >= INTERVAL) {
       this.#last = Date.now();

@@ -65,7 +65,8 @@ export async function walkPages<P extends Page>(options: WalkOptions, walk: Walk
       ticker.tick(`${page.phase}: ${walk.progress(findings)}`);
     } while (after !== null);
   } catch (error) {
-    end(after);
+    // Of nothing there is nothing to tell: a program would take it for all that is there.
+    if (after !== null) end(after);
     throw error;
   } finally {
     api.close();

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import type { Deployment } from "../cloudflare/deployment.ts";
 import { describe, Failure } from "../failure.ts";
+import { type OutputOptions, print, withJson } from "../output.ts";
 import { makeTemporaryFolder } from "../temporary-folder.ts";
 import { assertCheckout, showWrangler } from "../wrangler.ts";
 import { type Administrator, ensureAdministrator } from "./first-administrator.ts";
@@ -21,7 +22,9 @@ no user, and prints the docker login line. Can be repeated at any time.
 Its password is BERTH_ADMIN_PASSWORD where that is set. Where it is not, one is
 made and shown, but only on a terminal: what a build prints is kept.
 
-Whatever follows -- goes to wrangler deploy.
+Whatever follows -- goes to wrangler deploy. With --json what wrangler says goes
+to standard error, and at the end comes one line: where the registry serves, and
+the administrator that was made, if any.
 
 Examples:
   $ berth deploy
@@ -32,7 +35,7 @@ what was done stays.
 `;
 
 export function deployCommand(): Command {
-  return new Command("deploy")
+  return withJson(new Command("deploy"))
     .description("Deploys the registry to Cloudflare, and applies the migrations of its database.")
     .argument("[arguments...]", "for wrangler deploy")
     .allowUnknownOption()
@@ -40,8 +43,9 @@ export function deployCommand(): Command {
     .action(deploy);
 }
 
-async function deploy(args: string[]): Promise<void> {
+async function deploy(args: string[], options: OutputOptions): Promise<void> {
   assertCheckout();
+  const step = stepping(options.json ? "stderr" : "stdout");
   const deployment = await checkAccount();
   const domains = domainsOf(deployment.configuration.routes, args);
   if (domains.length === 0) {
@@ -60,21 +64,26 @@ async function deploy(args: string[]): Promise<void> {
       if (there[index] === wanted) await step(["d1", "migrations", "apply", binding, "--remote"], unasked);
   };
   await migrate(true);
-  const targets = await upload(args, env);
+  const targets = await upload(step, args, env);
   await migrate(false);
   deployment.lookAgain();
-  greet(domains[0] ?? hostOf(targets), await ensureAdministrator());
+  greet(options, domains[0] ?? hostOf(targets), await ensureAdministrator());
 }
 
-/** @throws Failure */
-async function step(args: string[], env: Record<string, string>): Promise<void> {
-  const { code, said } = await showWrangler(args, env);
-  if (code === 0) return;
-  throw new Failure(adviceOn(said) ?? `wrangler ${args.slice(0, 3).join(" ")} failed. Run it again.`);
+/** Runs wrangler. @throws Failure */
+type Step = (args: string[], env: Record<string, string>) => Promise<void>;
+
+/** @param where wrangler's output goes */
+function stepping(where: "stdout" | "stderr"): Step {
+  return async (args, env) => {
+    const { code, said } = await showWrangler(args, env, where);
+    if (code === 0) return;
+    throw new Failure(adviceOn(said) ?? `wrangler ${args.slice(0, 3).join(" ")} failed. Run it again.`);
+  };
 }
 
 /** @returns where the Worker answers, as wrangler says it. @throws Failure */
-async function upload(args: string[], env: Record<string, string>): Promise<string[]> {
+async function upload(step: Step, args: string[], env: Record<string, string>): Promise<string[]> {
   using folder = await makeTemporaryFolder("berth-deploy-");
   const report = join(folder.path, "wrangler.ndjson");
   await step(["deploy", ...args], { ...env, WRANGLER_OUTPUT_FILE_PATH: report });
@@ -100,12 +109,12 @@ function hostOf(targets: string[]): string {
   return address === undefined ? "registry.example.com" : new URL(address).host;
 }
 
-function greet(host: string, administrator: Administrator): void {
+function greet(options: OutputOptions, host: string, administrator: Administrator): void {
   const shown = administrator.kind === "made" && administrator.password !== null;
-  console.log(
+  const said =
     `\nBerth serves on ${host}; a new domain's certificate takes a few minutes.` +
-      `${shown ? " This password is shown only once." : ""}\n\n${loginLine(host, administrator)}\n`,
-  );
+    `${shown ? " This password is shown only once." : ""}\n\n${loginLine(host, administrator)}\n`;
+  print(options, said, { url: `https://${host}`, administrator });
 }
 
 function loginLine(host: string, administrator: Administrator): string {

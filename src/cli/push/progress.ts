@@ -122,9 +122,9 @@ function render({ digest, size, samples }: Bar, now: number): string {
   return `${shorten(digest)}  ${bar} ${percent} of ${formatSize(size)}  ${formatSize(Math.round(speed))}/s`;
 }
 
-/** A line that wraps would be drawn over wrongly. */
-function fit(line: string, columns = 80): string {
-  return line.slice(0, columns - 1);
+/** A line that wraps would be drawn over wrongly. @param columns 0 where the terminal does not know */
+function fit(line: string, columns: number): string {
+  return line.slice(0, (columns || 80) - 1);
 }
 
 function describe({ kind, resumed }: Parameters<ProgressLine["end"]>[0]): string {

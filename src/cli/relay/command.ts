@@ -7,6 +7,7 @@ import process from "node:process";
 import { Command } from "commander";
 import { badInput, describe, Failure } from "../failure.ts";
 import { assertPrivate } from "../http/plain-http.ts";
+import { type OutputOptions, print, withJson } from "../output.ts";
 import { onSignals } from "../signals.ts";
 import { parseSize } from "../size.ts";
 import { DEFAULT_CHUNK, DEFAULT_MAX_BODY } from "../upload/chunk-plan.ts";
@@ -32,7 +33,7 @@ Exit codes: 0 stopped by a signal, 1 the registry cannot be reached or the
 port is taken, 2 wrong arguments.
 `;
 
-interface Options {
+interface Options extends OutputOptions {
   listen: string;
   insecure?: boolean;
   chunk: string;
@@ -40,7 +41,7 @@ interface Options {
 }
 
 export function relayCommand(): Command {
-  return new Command("relay")
+  return withJson(new Command("relay"))
     .summary("let any client push layers larger than the edge lets through")
     .description("Speaks the registry API on this machine and cuts uploads into chunks that get through.")
     .argument("<registry>", "the registry's address, such as registry.example.com")
@@ -68,7 +69,7 @@ async function run(registry: string, options: Options): Promise<void> {
   });
   await listen(server, host, port);
   const address = server.address() as AddressInfo;
-  greet(address, upstream.origin.origin);
+  greet(options, address, upstream.origin.origin);
   onSignals(() => process.exit(0));
 }
 
@@ -83,9 +84,10 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   }
 }
 
-function greet({ address, family, port }: AddressInfo, origin: string): void {
+function greet(options: Options, { address, family, port }: AddressInfo, registry: string): void {
   const shown = family === "IPv6" ? `[${address}]:${port}` : `${address}:${port}`;
-  console.log(`Relaying ${shown} to ${origin}. Push to it: docker push ${shown}/NAME:TAG`);
+  const said = `Relaying ${shown} to ${registry}. Push to it: docker push ${shown}/NAME:TAG`;
+  print(options, said, { url: `http://${shown}`, registry });
   if (isLoopback(address, family)) return;
   console.error(
     `Warning: ${shown} is open to other machines. Whoever reaches it can talk to the registry through this one, and passwords and images cross that network unencrypted.`,
