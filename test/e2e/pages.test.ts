@@ -1,5 +1,7 @@
 /** The commands in the pages, run as they stand there, and what the pages show of other programs' files. */
 
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { parse as parseYaml } from "yaml";
@@ -44,6 +46,14 @@ describe("a command in a page does what it says", () => {
       return;
     }
     await world.succeed(line);
+  });
+
+  it("Kubernetes would pull with the token that its secret holds", async () => {
+    const read = (name: string) => readFileSync(join(world.folder, name), "utf8");
+    const { data } = parseYaml(read("secret.yaml")) as { data: Record<string, string> };
+    writeFileSync(join(world.folder, "auth.json"), Buffer.from(data[".dockerconfigjson"] ?? "", "base64"));
+    await world.succeed("skopeo inspect --authfile auth.json docker://registry.example.com/team/app:1");
+    expect(parseYaml(read("patched.yaml"))).toMatchObject({ imagePullSecrets: [{ name: "berth" }] });
   });
 
   it("and each that is not run is there, with a reason", () => {

@@ -23,13 +23,6 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   "BERTH_STATE=/srv/berth npm start": "it is how the registry beside this test was started",
   "docker pull busybox": "Docker Hub is on the internet: an image of that name is there",
   "npx wrangler login && npm run deploy": "the login is in a browser; test/cli/deploy.test.ts deploys",
-  'kubectl create secret docker-registry berth --docker-server=registry.example.com --docker-username=alice --docker-password="$TOKEN"':
-    "no Kubernetes is here",
-  'kubectl patch serviceaccount default --patch \'{"imagePullSecrets": [{"name": "berth"}]}\'':
-    "no Kubernetes is here",
-  "docker compose build": "Debian 12 has no Compose for docker's command; its file is parsed",
-  "docker compose push": "likewise",
-  "docker compose pull": "likewise",
   "docker buildx build --output type=oci,dest=app.tar .":
     "Debian 12 has no buildx; skopeo makes that file here",
   "regctl registry set registry.example.com --blob-max 50000000 --blob-chunk 33554432":

@@ -29,7 +29,13 @@ const REPLACEMENTS: Replacement[] = [
   [/(?<= -C )\/srv/, ({ folder }) => `${folder}/srv`],
   // Alice is whoever logs in; where a terminal would ask for the password, it comes from standard input.
   [/(?<=^(?:docker|podman) login )(?!-)/, () => `-u ${USER} --password-stdin `],
-  [/(?<=-u |--username )alice/g, () => USER],
+  [/(?<=-u |--username |--docker-username=)alice/g, () => USER],
+  // No cluster is here: kubectl writes what it would send to one.
+  [/^kubectl create secret .*/, () => "$& --dry-run=client --output=yaml > secret.yaml"],
+  [
+    /^kubectl patch serviceaccount default (.*)/,
+    () => "kubectl patch --local --filename=account.yaml --output=yaml $1 > patched.yaml",
+  ],
   [/(?<=^ctr .*)--user alice/, ({ folder }) => `--user ${USER}:${PASSWORD} --hosts-dir ${folder}/certs.d`],
 ];
 

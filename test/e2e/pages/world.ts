@@ -20,6 +20,15 @@ const REGISTRIES = "home/.config/containers/registries.conf.d";
 /** Of docker, where the test has put its own. */
 const CLIENT = "/usr/bin/docker";
 
+/** Debian's Compose as a part of docker's command, which it is in newer versions. */
+const COMPOSE = `if [ "$1" = docker-cli-plugin-metadata ]
+then echo '{"SchemaVersion": "0.1.0", "Vendor": "Debian", "Version": "1"}'
+else shift && exec docker-compose "$@"
+fi`;
+
+/** As every namespace of Kubernetes has one. */
+const ACCOUNT = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default}\n";
+
 export class World {
   readonly folder: string;
   readonly registry: Registry;
@@ -99,9 +108,9 @@ export class World {
     const script = `exec < '${input}'; ${inPlaceOfNames(line, this.names)}`;
     const result = await attempt("bash", ["-o", "pipefail", "-c", script], {
       cwd: this.folder,
-      env: this.#env,
+      env: { ...this.#env, TOKEN: this.#token },
     });
-    if (line.includes("token -- create")) this.#token = result.stdout.trim().split("\n").at(-1) ?? "";
+    if (/\btoken (?:-- )?create /.test(line)) this.#token = result.stdout.trim().split("\n").at(-1) ?? "";
     return result;
   }
 
@@ -122,19 +131,26 @@ export class World {
 
   #prepare(): void {
     const at = (path: string) => join(this.folder, path);
-    for (const path of ["bin", "home/.docker", REGISTRIES]) mkdirSync(at(path), { recursive: true });
+    for (const path of ["bin", "home/.docker/cli-plugins", REGISTRIES])
+      mkdirSync(at(path), { recursive: true });
     // What a checkout has, without its folders being written to.
     for (const name of ["package.json", "node_modules", "src", "migrations", "wrangler.toml"])
       symlinkSync(join(ROOT, name), at(name));
-    this.#program("docker", `exec ${CLIENT} "$@"`);
+    this.#program("bin/docker", `exec ${CLIENT} "$@"`);
+    this.#program("home/.docker/cli-plugins/docker-compose", COMPOSE);
     const storage = `--root '${at("podman")}' --runroot '${at("podman-run")}' --tmpdir '${at("podman-tmp")}'`;
-    this.#program("podman", `exec /usr/bin/podman ${storage} "$@"`);
+    this.#program("bin/podman", `exec /usr/bin/podman ${storage} "$@"`);
+    writeFileSync(at("account.yaml"), ACCOUNT);
+    writeFileSync(at("Dockerfile"), "FROM scratch\nCOPY account.yaml /\n");
+    writeFileSync(at(".dockerignore"), "*\n!Dockerfile\n!account.yaml\n");
     // As the pages have them.
     for (const { page, text, language } of snippets()) {
       if (language === "toml" && text.startsWith("[[registry]]"))
         writeFileSync(at(`${REGISTRIES}/berth.conf`), this.#insecure(text));
       if (language === "toml" && page === "docs/clients.md" && text.startsWith("server =")) this.#hosts(text);
       if (language === "json" && text.includes('"app-main"')) writeFileSync(at("rules.json"), text);
+      if (language === "yaml" && text.startsWith("services:"))
+        writeFileSync(at("compose.yaml"), inPlaceOfNames(text, this.names));
     }
   }
 
@@ -151,9 +167,9 @@ export class World {
     writeFileSync(join(folder, "hosts.toml"), inPlaceOfNames(text, this.names));
   }
 
-  #program(name: string, line: string): void {
-    const path = join(this.folder, "bin", name);
-    writeFileSync(path, `#!/bin/sh\n${line}\n`);
+  #program(name: string, script: string): void {
+    const path = join(this.folder, name);
+    writeFileSync(path, `#!/bin/sh\n${script}\n`);
     chmodSync(path, 0o755);
   }
 
