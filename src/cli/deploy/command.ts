@@ -67,7 +67,10 @@ async function deploy(args: string[], options: OutputOptions): Promise<void> {
   const targets = await upload(step, args, env);
   await migrate(false);
   deployment.lookAgain();
-  greet(options, domains[0] ?? hostOf(targets), await ensureAdministrator());
+  const administrator = await ensureAdministrator();
+  const host = domains[0] ?? hostOf(targets);
+  const url = host === null ? null : `https://${host}`;
+  print(options, greeting(host, domains.length > 0, administrator), { url, administrator });
 }
 
 /** Runs wrangler. @throws Failure */
@@ -103,18 +106,19 @@ async function hasDatabase(deployment: Deployment, binding: string): Promise<boo
   }
 }
 
-/** Of a target like "https://berth.team.workers.dev"; others are routes and schedules. */
-function hostOf(targets: string[]): string {
+/** Of a target like "https://berth.team.workers.dev"; others are routes and schedules. Null where there is none. */
+function hostOf(targets: string[]): string | null {
   const address = targets.find((target) => /^https:\/\/\S+$/.test(target));
-  return address === undefined ? "registry.example.com" : new URL(address).host;
+  return address === undefined ? null : new URL(address).host;
 }
 
-function greet(options: OutputOptions, host: string, administrator: Administrator): void {
+/** For people. @param host null where that is not known. @param own whether it is of a domain of their own */
+function greeting(host: string | null, own: boolean, administrator: Administrator): string {
+  const name = host ?? "registry.example.com";
+  const wait = own ? "; a new domain's certificate takes a few minutes" : "";
   const shown = administrator.kind === "made" && administrator.password !== null;
-  const said =
-    `\nBerth serves on ${host}; a new domain's certificate takes a few minutes.` +
-    `${shown ? " This password is shown only once." : ""}\n\n${loginLine(host, administrator)}\n`;
-  print(options, said, { url: `https://${host}`, administrator });
+  const once = shown ? " This password is shown only once." : "";
+  return `\nBerth serves on ${name}${wait}.${once}\n\n${loginLine(name, administrator)}\n`;
 }
 
 function loginLine(host: string, administrator: Administrator): string {
