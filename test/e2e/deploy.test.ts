@@ -1,9 +1,10 @@
 /** What is deployed is what was tested. */
 
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "smol-toml";
 import { describe, expect, it } from "vitest";
-import { run } from "./support/command.ts";
+import { attempt, run } from "./support/command.ts";
 import { ROOT } from "./support/registry.ts";
 import { workspace } from "./support/shared.ts";
 
@@ -20,5 +21,18 @@ describe("wrangler deploy", () => {
     }
     expect(output).not.toMatch(/warning/i);
     expect(readdirSync(bundle)).toContain("index.js");
+  });
+
+  it("takes wrangler.toml, as its own schema has it, and no setting that it does not know", async () => {
+    const schema = join(ROOT, "node_modules/wrangler/config-schema.json");
+    const file = join(workspace, "wrangler.json");
+    // Debian's validator: npm's would be another dependency.
+    const faultsOf = async (configuration: object) => {
+      writeFileSync(file, JSON.stringify(configuration));
+      return (await attempt("/usr/bin/python3", ["-m", "jsonschema", "--instance", file, schema])).stderr;
+    };
+    const configuration = parse(readFileSync(join(ROOT, "wrangler.toml"), "utf8"));
+    expect(await faultsOf(configuration)).toBe("");
+    expect(await faultsOf({ ...configuration, d1_database: [] })).toContain("'d1_database' was unexpected");
   });
 });
