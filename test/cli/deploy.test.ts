@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { compare } from "bcryptjs";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { configWithDatabases } from "../e2e/support/configs.ts";
+import { configWith } from "../e2e/support/configs.ts";
 import { Cloudflare } from "./support/cloudflare.ts";
 import { type Ending, ending, MAIN, runBerth } from "./support/program.ts";
 
@@ -104,7 +104,7 @@ describe("a deployment", () => {
   test("of a registry that gets a second database migrates the first before the upload, and that one behind it", async () => {
     cloudflare.deployed();
     const { code, stderr } = await runBerth(["deploy", "--domain", "registry.example.com"], {
-      env: { ...surroundings(), CI: "true", BERTH_CONFIG: configWithDatabases(home, ["DB_2"]) },
+      env: { ...surroundings(), CI: "true", BERTH_CONFIG: configWith(home, { databases: ["DB_2"] }) },
     });
     expect(code, stderr).toBe(0);
     const steps = cloudflare.log

@@ -5,8 +5,9 @@ import process from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AZURITE } from "../support/azurite-account.ts";
 import { type OuterStore, outerAzure } from "../support/outer-stores.ts";
+import { S3_KEYS } from "../support/s3-keys.ts";
 import { headManifest } from "./support/api.ts";
-import { configWithS3, s3EndpointAt } from "./support/configs.ts";
+import { configWith, s3EndpointAt } from "./support/configs.ts";
 import { Containerd } from "./support/containerd.ts";
 import { ContainerTools } from "./support/containers.ts";
 import { type DockerDaemon, startDocker } from "./support/docker.ts";
@@ -14,8 +15,6 @@ import { freePort } from "./support/ports.ts";
 import { RecordingProxy } from "./support/recording-proxy.ts";
 import { faultsIn, type Registry, startRegistry } from "./support/registry.ts";
 import { docker, host, smallImage, workspace } from "./support/shared.ts";
-
-const KEYS = { accessKeyId: "the-key", secretAccessKey: "the-secret" };
 
 /** A registry whose clients meet its store through a proxy that listens. */
 interface Behind {
@@ -26,7 +25,7 @@ interface Behind {
   environment?: Record<string, string>;
 }
 
-const s3Config = () => ({ BERTH_CONFIG: configWithS3(workspace, KEYS) });
+const s3Config = () => ({ BERTH_CONFIG: configWith(workspace, { s3: true }) });
 
 let azure: OuterStore | null = null;
 
@@ -36,8 +35,8 @@ const STORES: Record<string, (port: number) => Promise<Behind>> = {
     port,
     variables: (proxy) => [
       `R2_S3_ENDPOINT:${s3EndpointAt(proxy)}`,
-      `R2_ACCESS_KEY_ID:${KEYS.accessKeyId}`,
-      `R2_SECRET_ACCESS_KEY:${KEYS.secretAccessKey}`,
+      `R2_ACCESS_KEY_ID:${S3_KEYS.accessKeyId}`,
+      `R2_SECRET_ACCESS_KEY:${S3_KEYS.secretAccessKey}`,
     ],
     environment: s3Config(),
   }),
@@ -46,8 +45,8 @@ const STORES: Record<string, (port: number) => Promise<Behind>> = {
     variables: (proxy) => [
       "STORE:s3",
       `STORE_URL:${s3EndpointAt(proxy)}`,
-      `STORE_ACCESS_KEY_ID:${KEYS.accessKeyId}`,
-      `STORE_SECRET_ACCESS_KEY:${KEYS.secretAccessKey}`,
+      `STORE_ACCESS_KEY_ID:${S3_KEYS.accessKeyId}`,
+      `STORE_SECRET_ACCESS_KEY:${S3_KEYS.secretAccessKey}`,
     ],
     environment: s3Config(),
   }),
@@ -149,7 +148,7 @@ describe.each(NAMES)("a registry that sends clients to its store for large blobs
     expect(faultsIn(registry.service.log)).toEqual([]);
     // Its first lines are npm's, which show what it was started with.
     const log = registry.service.log.slice(registry.service.log.indexOf("docker push"));
-    for (const secret of [KEYS.secretAccessKey, AZURITE.key, "X-Amz-Signature", "sig="])
+    for (const secret of [S3_KEYS.secretAccessKey, AZURITE.key, "X-Amz-Signature", "sig="])
       expect(log).not.toContain(secret);
   });
 });

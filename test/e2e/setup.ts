@@ -9,12 +9,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import type { TestProject } from "vitest/node";
-import { type OuterStore, openOuter } from "../support/outer-stores.ts";
+import { configWith } from "./support/configs.ts";
 import { startDocker } from "./support/docker.ts";
 import { createBuildContext } from "./support/image.ts";
+import { freePort } from "./support/ports.ts";
 import { killUsersOf } from "./support/process-group.ts";
 import { startRegistry } from "./support/registry.ts";
 import type { Service } from "./support/service.ts";
+import { asVars, openStore, type RegistryStore } from "./support/store.ts";
 
 /** More than the edge lets through at a time. Bytes. */
 const BIG_LAYER = 150 * 1024 ** 2;
@@ -41,19 +43,20 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const workspace = mkdtempSync(join(tmpdir(), "berth-e2e-"));
   const services: Service[] = [];
   // The shared registry's, where somebody asks for it: CONTRIBUTING.md.
-  let outer: OuterStore | null = null;
+  let store: RegistryStore | null = null;
   const teardown = async () => {
     const stopped = await Promise.allSettled(services.map((service) => service.stop()));
-    outer?.stop();
+    store?.outer?.stop();
     killUsersOf(workspace);
     remove(workspace);
     for (const result of stopped) if (result.status === "rejected") throw result.reason;
   };
 
   try {
-    outer = await openOuter(process.env.STORE);
-    const variables = Object.entries(outer?.variables ?? {}).map(([name, value]) => `${name}:${value}`);
-    const registry = await startRegistry(workspace, undefined, variables);
+    const at = { port: await freePort(), state: join(workspace, "shared-registry") };
+    store = await openStore(process.env.STORE ?? "r2", at.port);
+    const config = store.needsS3 ? { BERTH_CONFIG: configWith(workspace, { s3: true }) } : {};
+    const registry = await startRegistry(workspace, at, asVars(store.variables), config);
     services.push(registry.service);
     const { service, socket, docker } = await startDocker(workspace);
     services.push(service);

@@ -1,6 +1,6 @@
 /**
- * `npm run soak -- [--seconds 120] [--store s3|azure|server] [--databases 3 | --faults [--seed 7]]`: pushers, pullers, deleters and retaggers at work on a
- * registry that collects garbage every second. Nothing that was acknowledged may be lost, and nothing that was given
+ * `npm run soak -- [--seconds 120] [--store s3|gcs|azure|server] [--databases 3 | --faults [--seed 7]]`:
+ * pushers, pullers, deleters and retaggers at work on a registry that collects garbage every second. Nothing that was acknowledged may be lost, and nothing that was given
  * up may stay. With faults, one call in fifty of every store fails, objects vanish, and upload sessions are reset.
  */
 
@@ -12,12 +12,13 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { getPlatformProxy } from "wrangler";
-import { configWithDatabases, configWithS3, s3EndpointAt } from "../e2e/support/configs.ts";
+import { configWith } from "../e2e/support/configs.ts";
 import { freePort } from "../e2e/support/ports.ts";
 import { ROOT } from "../e2e/support/registry.ts";
 import { Service } from "../e2e/support/service.ts";
+import { asVars, openStore } from "../e2e/support/store.ts";
 import type { Client } from "../support/client.ts";
-import { keysOf, openOuter } from "../support/outer-stores.ts";
+import { keysOf } from "../support/outer-stores.ts";
 import { clientAt } from "./client.ts";
 import { collect, pull, push, remove, repeat, reset, retag, vandalise } from "./workers.ts";
 import { World } from "./world.ts";
@@ -44,12 +45,9 @@ if (!Number.isInteger(seed)) throw new Error("--seed wants a whole number");
 const seconds = Number(values.seconds);
 if (!(seconds >= 5 && seconds <= 3600)) throw new Error("--seconds wants a number from 5 to 3600");
 
-if (!["r2", "s3", "azure", "server"].includes(values.store))
-  throw new Error("--store wants r2, s3, azure or server");
-
 // What vanishes from one database, a push to another does not bring back.
-if (values.databases !== "1" && (values.databases !== "3" || values.faults || values.store === "s3"))
-  throw new Error("--databases wants 3, and no faults, nor the store s3");
+if (values.databases !== "1" && (values.databases !== "3" || values.faults))
+  throw new Error("--databases wants 3, and no faults");
 /** Each with what its objects' keys begin with. */
 const databases = values.databases === "1" ? { DB: "" } : { DB: "", DB_2: "DB_2/", DB_3: "DB_3/" };
 
@@ -63,24 +61,11 @@ const variables = [
   `ORPHAN_AGE:${ORPHAN_AGE}s`,
   "DELETED_BYTES_KEPT:0",
 ];
-/** The same bucket, by its S3 endpoint. */
-const KEYS = { accessKeyId: "the-key", secretAccessKey: "the-secret" };
-if (values.store === "s3") {
-  variables.push(
-    "STORE:s3",
-    `STORE_URL:${s3EndpointAt(port)}`,
-    `STORE_ACCESS_KEY_ID:${KEYS.accessKeyId}`,
-    `STORE_SECRET_ACCESS_KEY:${KEYS.secretAccessKey}`,
-  );
-}
-/** A store that is not in the registry's own state. */
-const outer = await openOuter(values.store);
-for (const [name, value] of Object.entries(outer?.variables ?? {})) variables.push(`${name}:${value}`);
-const configs: Record<string, () => string> = {
-  s3: () => configWithS3(workspace, KEYS),
-  "3": () => configWithDatabases(workspace, Object.keys(databases).slice(1)),
-};
-const configured = (configs[values.store] ?? configs[values.databases])?.();
+const { variables: storeVariables, needsS3, outer } = await openStore(values.store, port);
+variables.push(...asVars(storeVariables));
+const others = Object.keys(databases).slice(1);
+const configured =
+  needsS3 || others.length > 0 ? configWith(workspace, { databases: others, s3: needsS3 }) : undefined;
 const config = configured === undefined ? {} : { BERTH_CONFIG: configured };
 // One segment is in none of both: there is nothing to do in DB but what users do.
 if (values.databases === "3") variables.push("DATABASES:soak=DB_2 soak-c=DB_3");

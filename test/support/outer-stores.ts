@@ -41,7 +41,7 @@ export async function outerAzure(): Promise<OuterStore> {
 }
 
 /** A new bucket of the real server of S3 at S3_SERVER. @throws Error */
-async function outerServer(): Promise<OuterStore> {
+export async function outerServer(): Promise<OuterStore> {
   const server = process.env.S3_SERVER;
   if (!server) throw new Error("server needs S3_SERVER, the address of a server of S3");
   const url = `${server}/b${crypto.randomUUID()}`;
@@ -67,12 +67,6 @@ async function open(
   const nothing = { BUCKET: null, R2_S3_ENDPOINT: "", STORE_REGION: "" };
   const none = { STORE_FALLBACK: "", STORE_FALLBACK_URL: "", STORE_FALLBACK_REGION: "" };
   return { variables, objects: openObjects({ ...nothing, ...none, ...variables }), stop };
-}
-
-/** By its name; null for none of these. @throws Error */
-export async function openOuter(name: string | undefined): Promise<OuterStore | null> {
-  if (name === "azure") return outerAzure();
-  return name === "server" ? outerServer() : null;
 }
 
 /** The keys of all objects. */

@@ -2,6 +2,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { S3_KEYS } from "../../support/s3-keys.ts";
 import { ROOT } from "./registry.ts";
 
 /** Where a registry on this port has its bucket. By another name than clients use for it. */
@@ -9,15 +10,16 @@ export function s3EndpointAt(port: number): string {
   return `http://localhost:${port}/cdn-cgi/local/r2/s3/berth`;
 }
 
-/** wrangler.toml, with other databases beside DB. @returns its path, for BERTH_CONFIG */
-export function configWithDatabases(workspace: string, bindings: string[]): string {
-  const path = join(workspace, "databases.toml");
-  const tables = bindings.map(
-    (binding) =>
-      `\n[[d1_databases]]\nbinding = "${binding}"\ndatabase_name = "${binding.toLowerCase().replace("db_", "berth-")}"\n` +
-      `migrations_dir = "${ROOT}/migrations"\n`,
-  );
-  writeFileSync(path, elsewhere(readFileSync(join(ROOT, "wrangler.toml"), "utf8")) + tables.join(""));
+/**
+ * wrangler.toml, with other databases beside DB, or with the bucket behind that endpoint too, which S3_KEYS open.
+ * @param databases their bindings
+ * @returns its path, for BERTH_CONFIG
+ */
+export function configWith(folder: string, more: { databases?: string[]; s3?: boolean }): string {
+  const path = join(folder, "more.toml");
+  const { databases = [], s3 = false } = more;
+  const text = elsewhere(readFileSync(join(ROOT, "wrangler.toml"), "utf8"));
+  writeFileSync(path, (s3 ? withS3(text) : text) + databases.map(tableOf).join(""));
   return path;
 }
 
@@ -28,16 +30,17 @@ function elsewhere(config: string): string {
     .replace('migrations_dir = "', `migrations_dir = "${ROOT}/`);
 }
 
-/** wrangler.toml, with the bucket behind that endpoint too. @returns its path, for BERTH_CONFIG */
-export function configWithS3(
-  workspace: string,
-  { accessKeyId, secretAccessKey }: { accessKeyId: string; secretAccessKey: string },
-): string {
-  const path = join(workspace, "s3.toml");
-  const text = elsewhere(readFileSync(join(ROOT, "wrangler.toml"), "utf8")).replace(
+function withS3(config: string): string {
+  const { accessKeyId, secretAccessKey } = S3_KEYS;
+  return config.replace(
     'bucket_name = "berth"',
     `$&\nlocal_dev = { experimental_s3_credentials = { accessKeyId = "${accessKeyId}", secretAccessKey = "${secretAccessKey}" } }`,
   );
-  writeFileSync(path, text);
-  return path;
+}
+
+function tableOf(binding: string): string {
+  return (
+    `\n[[d1_databases]]\nbinding = "${binding}"\ndatabase_name = "${binding.toLowerCase().replace("db_", "berth-")}"\n` +
+    `migrations_dir = "${ROOT}/migrations"\n`
+  );
 }
