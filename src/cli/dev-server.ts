@@ -46,6 +46,8 @@ try {
     process.removeAllListeners(signal).on(signal, () => end(0));
   }
   await say({ kind: "ready", first });
+  // A secret that is wrong is told now, in the log, and not to the first who comes.
+  await worker.fetch(new URL("/healthz", await worker.url).href).catch(() => {});
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   await end(1);

@@ -136,11 +136,12 @@ class Log {
 }
 
 /**
- * What wrangler says as it begins and ceases to serve, and of a client that hangs up; and the registry's own line of
- * a request: wrangler has a shorter one.
+ * What wrangler says as it begins and ceases to serve, and of a client that hangs up; the registry's own line of a
+ * request, as wrangler has a shorter one; and that it is well when dev-server.ts asks.
  */
 const NOISE = [
   '{"event":"request"',
+  "GET /healthz 200",
   "Starting local server",
   "Ready on ",
   "Shutting down local server",

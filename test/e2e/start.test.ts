@@ -6,12 +6,14 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { attempt, type Result } from "./support/command.ts";
+import { configWith } from "./support/configs.ts";
 import { PASSWORD, send, USER } from "./support/login.ts";
 import { freePort } from "./support/ports.ts";
 import { membersOf } from "./support/process-group.ts";
 import { ROOT, startRegistry } from "./support/registry.ts";
 import { Service } from "./support/service.ts";
 import { host, workspace } from "./support/shared.ts";
+import { asVars, openStore } from "./support/store.ts";
 
 function start(port: string): Promise<Result> {
   const state = mkdtempSync(join(workspace, "unused-"));
@@ -91,6 +93,26 @@ describe("npm start", () => {
       first: { user: USER, password: PASSWORD },
     });
     expect(readFileSync(log, "utf8")).toMatch(/^GET \/v2\/ 200 OK/m);
+  });
+
+  it("tells a secret that the store refuses, by the store's code, before anybody asks", async () => {
+    const port = await freePort();
+    const { variables } = await openStore("s3", port);
+    const wrong = asVars({ ...variables, STORE_SECRET_ACCESS_KEY: "not-the-secret" });
+    const folder = mkdtempSync(join(workspace, "refused-"));
+    const service = new Service(
+      "npm",
+      ["start", "--silent", "--", ...wrong.flatMap((variable) => ["--var", variable])],
+      join(folder, "registry.log"),
+      {
+        cwd: ROOT,
+        env: { PORT: String(port), BERTH_STATE: folder, BERTH_CONFIG: configWith(folder, { s3: true }) },
+      },
+    );
+    await service.ready(async () => service.log.includes("store-refuses"));
+    await service.stop();
+    expect(service.log).toContain("SignatureDoesNotMatch");
+    expect(service.log).not.toContain("not-the-secret");
   });
 
   it.each(["SIGINT", "SIGTERM"] as const)(

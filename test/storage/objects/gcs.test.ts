@@ -1,4 +1,4 @@
-/** What Google Cloud Storage does otherwise than S3, and how it is asked for that: docs/stores.md. */
+/** What Google Cloud Storage does otherwise than S3, and how it is asked for that: docs/gcs.md. */
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { noise, sha256 } from "../../support/content.ts";
