@@ -16,7 +16,7 @@ is there is not copied twice. Interrupted, it says how to go on.
 
 Examples:
   $ berth migrate-store
-  $ berth migrate-store --registry https://registry.example.com
+  $ berth migrate-store --to s3 --registry https://registry.example.com
 
 Objects that were copied by other means, or that are given up: --accept has the
 registry take the settings' word for it that nothing is anywhere else.
@@ -50,12 +50,14 @@ interface MovePage extends Page {
 }
 
 interface Options extends WalkOptions {
+  to?: string;
   accept?: boolean;
 }
 
 export function migrateStoreCommand(): Command {
   return withRegistry(new Command("migrate-store"))
     .description("Copies what a Berth registry keeps from one object store to another.")
+    .option("--to <store>", "only if that is what STORE says, like s3")
     .option("--after <cursor>", "go on from where an earlier one ended")
     .option("--accept", "do not move: the settings name every store that counts")
     .option("--json", "print one JSON document at the end")
@@ -69,6 +71,7 @@ async function run(options: Options): Promise<void> {
   let end: Pick<MovePage, "done" | "again"> = { done: false, again: null };
   await walkPages<MovePage>(options, {
     path: "migrate-store",
+    ...(options.to !== undefined && { query: { to: options.to } }),
     add: (page) => {
       moved += page.moved;
       end = page;

@@ -29,9 +29,10 @@ async function accept(c: Context): Promise<Response> {
 /** How long after a deploy the version before may still put something into the store that it knows. Milliseconds. */
 const OTHERS_END = 5 * 60_000;
 
-// POST /v2/_berth/migrate-store?after=<cursor>, or ?accept=true
+// POST /v2/_berth/migrate-store?to=<store>&after=<cursor>, or ?accept=true
 migrateStore.post("/v2/_berth/migrate-store", async (c) => {
   requireAdmin(c);
+  requireMeant(c);
   if (flag(c, "accept")) return accept(c);
   const after = c.req.query("after") ?? null;
   const { stores, cursor } = parseAfter(c, after);
@@ -59,6 +60,14 @@ migrateStore.post("/v2/_berth/migrate-store", async (c) => {
   const next = nextStop(c.env, stores, page.next);
   return c.json({ ...page, next, done: page.done && next === null && (await isDoneEverywhere(c)) });
 });
+
+/** @throws RegistryError UNSUPPORTED 409 when objects would go to another store than the caller says */
+function requireMeant({ env, req }: Context): void {
+  const to = req.query("to")?.slice(0, 50) ?? env.STORE;
+  if (to === env.STORE) return;
+  const message = `STORE is ${env.STORE}, so nothing would go to ${to}: set STORE to the new store and STORE_FALLBACK to the old one`;
+  throw new RegistryError("UNSUPPORTED", message, { status: 409 });
+}
 
 /** Whether no database has objects that only the old store has. */
 async function isDoneEverywhere(c: Context): Promise<boolean> {

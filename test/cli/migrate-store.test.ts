@@ -47,10 +47,10 @@ describe("migrate-store", () => {
     ]);
   });
 
-  test("goes on from where it is told to", async () => {
+  test("goes on from where it is told to, and says which store is meant", async () => {
     script(LAST);
-    await migrate("--after", "blobs:1");
-    expect(decodeURIComponent(registry.asked[0]?.url ?? "")).toContain("after=blobs:1");
+    await migrate("--to", "s3", "--after", "blobs:1");
+    expect(decodeURIComponent(registry.asked[0]?.url ?? "")).toMatch(/\?after=blobs:1&to=s3$/);
   });
 
   test("fails when something is wrong in the old store, and says what", async () => {

@@ -380,6 +380,13 @@ describe("a move is refused", () => {
     expect([response.status, await codesOf(response)]).toEqual([409, ["UNSUPPORTED"]]);
   });
 
+  test("where the settings have another store for the new one than the caller", async () => {
+    const response = await request("POST", "/v2/_berth/migrate-store?to=azure");
+    expect([response.status, await textOf(response)]).toEqual([409, expect.stringContaining("STORE is s3")]);
+    expect(await keysInOther()).toEqual([]);
+    expect((await request("POST", "/v2/_berth/migrate-store?to=s3")).status).toBe(200);
+  });
+
   test("where the new store is another registry's", async () => {
     await env.OTHER.put("registry/identity", "another");
     const response = await page();
