@@ -166,7 +166,7 @@ function nameOf(fault: Fault, calls: Call[]): string {
 }
 
 describe("every call fails, and nothing is lost", () => {
-  test.each(SCENARIOS)("$title", { timeout: 300_000 }, async (scenario) => {
+  test.each(SCENARIOS)("$title", { timeout: 900_000 }, async (scenario) => {
     const shared = scenario.changesNothing === true ? await prepare(scenario) : null;
     const rehearsal = await play(scenario, null, shared);
     expect([rehearsal.client.complaints, rehearsal.client.refusals]).toEqual([[], 0]);
