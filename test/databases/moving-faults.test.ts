@@ -3,6 +3,7 @@
 import { abortAllDurableObjects } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
+import { wholeBucket } from "../support/bucket.ts";
 import { breakAll, healAll } from "../support/faults.ts";
 import { codesOf, patch, pushBlob, request, sha256, startUpload } from "../support/registry.ts";
 import { haveThreeDatabases } from "../support/settings.ts";
@@ -31,7 +32,7 @@ describe("a move", () => {
     const key = await env.DB.prepare("SELECT object_key FROM blobs WHERE digest = ?1")
       .bind(sha256("sbom"))
       .first("object_key");
-    await env.BUCKET.delete(`DB_2/${key}`);
+    await wholeBucket.delete(`DB_2/${key}`);
     place(MOVING);
     const { damaged } = await pass();
     expect(damaged.map(({ missing }) => missing)).toEqual([[sha256("sbom")]]);

@@ -14,13 +14,27 @@ import { unseen } from "./store-calls.ts";
 /** As many as R2 lists a call. */
 const LISTED = 1000;
 
-function ask<T>(question: (objects: Objects) => Promise<T>): Promise<T> {
-  const whole = openObjects(withBaseVariables(env));
-  const area = areaOf(databaseName());
-  return unseen(() => question(area === "" ? whole : new AreaObjects(whole, area)));
+type Ask = <T>(question: (objects: Objects) => Promise<T>) => Promise<T>;
+
+/** @param area what the keys begin with, and nobody sees here; "" for all of the store */
+const askIn =
+  (area: () => string): Ask =>
+  (question) => {
+    const whole = openObjects(withBaseVariables(env));
+    return unseen(() => question(area() === "" ? whole : new AreaObjects(whole, area())));
+  };
+
+async function listAll(objects: Objects, prefix: string): Promise<ObjectInfo[]> {
+  const all: ObjectInfo[] = [];
+  for (let from: string | null = null; ; ) {
+    const page = await objects.list(prefix, from, LISTED);
+    all.push(...page.objects);
+    if (page.next === null) return all;
+    from = page.next;
+  }
 }
 
-export const bucket = {
+const lookingBy = (ask: Ask) => ({
   put: (key: string, bytes: Uint8Array | string) => ask((objects) => objects.put(key, bytes)),
 
   /** Null when there is no such object. */
@@ -36,20 +50,17 @@ export const bucket = {
   delete: (keys: string | string[]) => ask((objects) => objects.delete([keys].flat())),
 
   /** All of them, in the order of their keys. */
-  list: (prefix = ""): Promise<ObjectInfo[]> =>
-    ask(async (objects) => {
-      const all: ObjectInfo[] = [];
-      for (let from: string | null = null; ; ) {
-        const page = await objects.list(prefix, from, LISTED);
-        all.push(...page.objects);
-        if (page.next === null) return all;
-        from = page.next;
-      }
-    }),
+  list: (prefix = ""): Promise<ObjectInfo[]> => ask((objects) => listAll(objects, prefix)),
 
   /** The keys of all. */
-  keys: async (prefix = ""): Promise<string[]> => (await bucket.list(prefix)).map(({ key }) => key),
+  keys: (prefix = ""): Promise<string[]> =>
+    ask(async (objects) => (await listAll(objects, prefix)).map(({ key }) => key)),
 
   /** Drops a multipart upload, as stores do after a week. */
   drop: (key: string, id: string) => ask((objects) => objects.abortMultipart({ key, id })),
-};
+});
+
+export const bucket = lookingBy(askIn(() => areaOf(databaseName())));
+
+/** With the parts of all databases. */
+export const wholeBucket = lookingBy(askIn(() => ""));
