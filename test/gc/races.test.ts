@@ -235,7 +235,7 @@ describe("an object that looks like the rest of a crash", () => {
   });
 });
 
-describe("failures", () => {
+describe("failures", { timeout: 240_000 }, () => {
   for (const call of CALLS) {
     for (const when of ["before", "after"] as const) {
       test(`each ${call} of a run fails ${when} it was made: the next run finishes the job`, async () => {
