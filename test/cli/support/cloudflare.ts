@@ -3,14 +3,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { BOOKMARK, Dumps } from "./cloudflare-dump.ts";
 import { type Asked, json, ScriptedServer } from "./scripted-server.ts";
 
 const MIGRATIONS = resolve(import.meta.dirname, "../../../migrations");
 const ACCOUNT = "/client/v4/accounts/account";
 const DATABASE = "11111111-1111-4111-8111-111111111111";
-
-/** A point of the database's past. */
-const BOOKMARK = "00000000-00000000-00000000-00000000000000000000000000000000";
 
 class ApiError {
   readonly status: number;
@@ -70,10 +68,17 @@ export class Cloudflare {
   /** Whether the Worker answers on workers.dev; null before anybody has said so. */
   workersDev: boolean | null = null;
   readonly #server: ScriptedServer;
+  readonly #dumps: Dumps;
 
   private constructor(server: ScriptedServer) {
     this.#server = server;
+    this.#dumps = new Dumps(server.origin);
     server.reply = (asked, response) => {
+      if (asked.url === "/upload") {
+        // By the link that an import was given.
+        response.setHeader("ETag", this.#dumps.upload(asked.body)).end();
+        return;
+      }
       const result = this.#answer(asked);
       if (result instanceof ApiError) {
         const errors = [{ code: result.code, message: result.message }];
@@ -151,7 +156,8 @@ export class Cloudflare {
     [/^POST \/d1\/database$/, (_, body) => this.#createDatabase(body)],
     [/^POST \/d1\/database\/1{8}-.*\/query$/, (_, body) => this.#query(this.database, body)],
     [/^POST \/d1\/database\/2{8}-.*\/query$/, (_, body) => this.#query(this.second, body)],
-    [/^POST \/d1\/database\/1{8}-.*\/export$/, () => this.#export()],
+    [/^POST \/d1\/database\/1{8}-.*\/export$/, () => this.#dumps.export()],
+    [/^POST \/d1\/database\/1{8}-.*\/import$/, (_, body) => this.#import(body)],
     [/^GET \/d1\/database\/1{8}-.*\/time_travel\/bookmark$/, () => ({ bookmark: BOOKMARK })],
     [
       /^POST \/d1\/database\/1{8}-.*\/time_travel\/restore$/,
@@ -223,9 +229,13 @@ export class Cloudflare {
     return [{ success: true, results: [], meta }];
   }
 
-  #export(): unknown {
-    const result = { filename: "dump.sql", signed_url: `${this.#server.origin}/dump.sql` };
-    return { success: true, type: "export", status: "complete", messages: [], at_bookmark: BOOKMARK, result };
+  #import(body: string): unknown {
+    if (this.database === null) return NO_DATABASE;
+    try {
+      return this.#dumps.import(body, this.database);
+    } catch (error) {
+      return new ApiError(400, 7500, (error as Error).message);
+    }
   }
 
   #putSecret(body: string): unknown {

@@ -28,6 +28,7 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   "regctl registry set registry.example.com --blob-max 50000000 --blob-chunk 33554432":
     "Debian has no regctl",
   "rclone sync r2:berth ./objects": "it asks R2 itself",
+  "rclone sync ./objects r2:berth": "likewise",
   "az storage container generate-sas --account-name <account> --name berth --permissions racwdl --expiry 2027-12-31 --https-only --output tsv | npx wrangler secret put STORE_SAS":
     "it asks Azure itself",
 };
