@@ -102,5 +102,9 @@ async function makeReady(env: Env, request: string): Promise<boolean> {
 /** Forgets what is known of the stores. For tests. */
 export function forgetMigrated(): void {
   ready = false;
+}
+
+/** Has the next request ask the object store again. For tests. */
+export function forgetAsked(): void {
   asked = false;
 }

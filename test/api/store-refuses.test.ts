@@ -3,7 +3,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, expect, test, vi } from "vitest";
-import { forgetMigrated } from "../../src/routes/unavailable.ts";
+import { forgetAsked } from "../../src/routes/unavailable.ts";
 import { finishBackground } from "../support/background.ts";
 import { close, pullBlob, pushBlob, request, sha256, startUpload, textOf } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
@@ -57,7 +57,7 @@ test.each(["new", "old"])(
     const log: string[] = [];
     for (const level of ["warn", "error"] as const)
       vi.spyOn(console, level).mockImplementation((line) => log.push(String(line)));
-    forgetMigrated();
+    forgetAsked();
     expect((await request("GET", "/v2/")).status).toBe(200);
     await finishBackground();
     vi.restoreAllMocks();
