@@ -26,7 +26,7 @@ import {
 } from "./policies.ts";
 import { exceededBy, type OverQuota } from "./quota-room.ts";
 import { selectTightest, type TightestRow } from "./quotas.ts";
-import { ensureRepository } from "./repositories.ts";
+import { datePush, ensureRepository } from "./repositories.ts";
 import type { Stores } from "./stores.ts";
 
 /** The largest manifest kept in its row, in bytes. D1 refuses rows above 2,000,000 (the simulator does not). */
@@ -214,6 +214,7 @@ async function write(
     ...noteMissingManifests(db, repository, pushed.digest, references.missingManifests),
     noteMoves(db, by, repository, pushed, now),
     moveTags(db, repository, pushed, [...fixed.tags.keys()], now),
+    datePush(db, repository, now),
     notePush(db, by, repository, pushed, now),
   ];
   const [, , stored] = await db.batch<StoredRow>(statements).catch(async (error) => {

@@ -13,6 +13,13 @@ export function ensureRepository(db: Database, name: RepositoryName, owner: stri
     .bind(name, owner);
 }
 
+/** For the batch of a push of a manifest. @param now milliseconds since the epoch */
+export function datePush(db: Database, name: RepositoryName, now: number): Statement {
+  return db
+    .prepare(`UPDATE repositories SET pushed_at = ?2 WHERE name = ?1 AND pushed_at < ?2`)
+    .bind(name, now);
+}
+
 /**
  * Names of repositories that hold a manifest, in ASCII order.
  * @param after exclusive; it need not exist. Null begins at the first.

@@ -92,7 +92,7 @@ function isFull(rows: HeldRow<unknown>[], limit: number): boolean {
 function readLinks(db: Database, id: number, blob: number, limit: number): Statement {
   return db
     .prepare(
-      `SELECT repositories.id, repositories.name AS repository, owner, pulled_at AS pulledAt, sum(listed.size) AS bytes, count(*) AS count,
+      `SELECT repositories.id, repositories.name AS repository, owner, nullif(pulled_at, 0) AS pulledAt, sum(listed.size) AS bytes, count(*) AS count,
               max(listed.blob_id) AS last
        FROM (SELECT link.repository_id, link.blob_id, blobs.size
              FROM repository_blobs AS link JOIN blobs ON blobs.id = link.blob_id
@@ -107,7 +107,7 @@ function readLinks(db: Database, id: number, blob: number, limit: number): State
 function readManifests(db: Database, id: number, digest: string, limit: number): Statement {
   return db
     .prepare(
-      `SELECT repositories.id, repositories.name AS repository, owner, pulled_at AS pulledAt, sum(listed.size) AS bytes, count(*) AS count,
+      `SELECT repositories.id, repositories.name AS repository, owner, nullif(pulled_at, 0) AS pulledAt, sum(listed.size) AS bytes, count(*) AS count,
               max(listed.digest) AS last
        FROM (SELECT repository_id, digest, size FROM manifests
              WHERE (repository_id, digest) > (?1, ?2) ORDER BY repository_id, digest LIMIT ?3) AS listed

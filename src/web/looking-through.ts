@@ -13,7 +13,9 @@ import {
   type Names,
   type Position,
 } from "../storage/across/names.ts";
+import { formatRank, listRankedAcross, parseRank, type Rank } from "../storage/across/ranking.ts";
 import { listFolder, listNames } from "../storage/browse/names.ts";
+import type { Ranking } from "../storage/browse/ranking.ts";
 import type { Database } from "../storage/database.ts";
 
 /** How many names are read at once, and for one page. */
@@ -44,6 +46,37 @@ export async function findRepositories(env: Env, access: Access, wanted: Wanted)
   const { names, end } = await listAcross(env, list, wanted.limit + 1);
   const page = cut(names, wanted.limit);
   return page.next === null && end !== null ? { entries: names, next: end.name } : page;
+}
+
+/** Repositories alone, from whatever folder of the wanted one, those of the highest rank first. */
+export async function findRanked(
+  env: Env,
+  access: Access,
+  { folder, part, after, limit }: Wanted,
+  ranking: Ranking,
+): Promise<Found> {
+  const seesAll = access.pullsEverything && folder === "" && part === "";
+  const entries: RepositoryName[] = [];
+  let last = parseRank(env, after ?? "");
+  for (
+    let looked = 0, atOnce = seesAll ? limit + 1 : READ_AT_ONCE;
+    looked < LOOKED_THROUGH;
+    looked += atOnce
+  ) {
+    const { found, end } = await listRankedAcross(env, ranking, last, atOnce);
+    for (const one of found) {
+      if (!one.name.startsWith(folder) || !one.name.includes(part, folder.length)) continue;
+      if (!access.holds("pull", one.name)) continue;
+      if (entries.length === limit) return { entries, next: formatRank(last as Rank) };
+      entries.push(one.name);
+      last = one;
+    }
+    if (end === null) return { entries, next: null };
+    last = end;
+    // What a move has left behind can be any number.
+    atOnce = READ_AT_ONCE;
+  }
+  return { entries, next: formatRank(last as Rank) };
 }
 
 function cut(entries: string[], limit: number): Found {

@@ -11,6 +11,8 @@ import { pushShown } from "./images.ts";
 const BUDGETS: [path: string, queries: number, rows: number][] = [
   ["/", 3, 50],
   ["/?q=app", 4, 3200],
+  ["/?sort=push", 3, 300],
+  ["/?sort=size&q=app", 4, 6200],
   ["/r/app", 5, 90],
   ["/r/app?sort=size", 6, 130],
   ["/r/app?sort=pull", 6, 100],

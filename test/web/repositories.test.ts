@@ -6,7 +6,7 @@ import { finishBackground } from "../support/background.ts";
 import { Browser, linksOf, type Page, textOfPage } from "../support/browser.ts";
 import { pushImage } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
-import { request, textOf } from "../support/registry.ts";
+import { pushBlob, request, sha256, textOf } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
 import { addUser } from "../support/users.ts";
 
@@ -135,6 +135,111 @@ describe("pages", () => {
   );
 });
 
+describe("in another order", () => {
+  const rank = (values: [name: string, bytes: number, pushedAt: number, pulledAt: number][]) =>
+    env.DB.batch(
+      values.map((row) =>
+        env.DB.prepare(
+          "UPDATE repositories SET bytes = ?2, pushed_at = ?3, pulled_at = ?4 WHERE name = ?1",
+        ).bind(...row),
+      ),
+    );
+
+  beforeEach(async () => {
+    await addRepositories(["app", "team/api", "team/deep/one", "team/web", "other/app"]);
+    await rank([
+      ["app", 10, 5000, 0],
+      ["team/api", 30, 1000, 86_400_000],
+      ["team/deep/one", 20, 3000, 0],
+      ["team/web", 5, 4000, 172_800_000],
+      ["other/app", 40, 2000, 0],
+    ]);
+  });
+
+  test.each([
+    ["size", ["other/app", "team/api", "team/deep/one", "app", "team/web"]],
+    ["push", ["app", "team/web", "team/deep/one", "other/app", "team/api"]],
+    ["pull", ["team/web", "team/api", "other/app", "team/deep/one", "app"]],
+  ])("%s lists repositories of all folders, the most first", async (order, names) => {
+    const browser = await Browser.signedIn("admin");
+    expect(entriesOf(await browser.get(`/?sort=${order}`))).toEqual(names);
+    const team = names.filter((name) => name.startsWith("team/"));
+    expect(entriesOf(await browser.get(`/?sort=${order}&path=team/`))).toEqual(team);
+    expect(entriesOf(await browser.get(`/?sort=${order}&q=app`))).toEqual(
+      names.filter((name) => name.includes("app")),
+    );
+  });
+
+  test("that there is not, is that of names", async () => {
+    const page = await (await Browser.signedIn("admin")).get("/?sort=id%20DESC");
+    expect(entriesOf(page)).toEqual(["app", "other/", "team/"]);
+  });
+
+  test("a user sees no more than by name", async () => {
+    await addUser("alice", { access: [{ repositories: ["team/*"], actions: ["pull"] }] });
+    expect(entriesOf(await (await Browser.signedIn("alice")).get("/?sort=size"))).toEqual([
+      "team/api",
+      "team/web",
+    ]);
+  });
+
+  test("pages go through everything, once, also where many have the same value", async () => {
+    const names = Array.from({ length: 60 }, (_, index) => `r${100 + index}`);
+    await addRepositories(names);
+    await rank(names.map((name, index) => [name, index % 3, 7, 0]));
+    await addUser("alice", { access: [{ repositories: ["r*"], actions: ["pull"] }] });
+    for (const order of ["size", "push", "pull"]) {
+      const all = await allEntries(await Browser.signedIn("admin"), `/?sort=${order}`);
+      expect([all.length, new Set(all).size]).toEqual([65, 65]);
+      const hers = await allEntries(await Browser.signedIn("alice"), `/?sort=${order}`);
+      expect([hers.length, new Set(hers).size]).toEqual([60, 60]);
+    }
+  });
+
+  test("one who may see little goes on from what may not be seen", async () => {
+    await addRepositories(Array.from({ length: 10_050 }, (_, index) => `dim/${10_000 + index}`));
+    await addUser("alice", { access: [{ repositories: ["app"], actions: ["pull"] }] });
+    await env.DB.prepare("UPDATE repositories SET bytes = 50 WHERE name LIKE 'dim/%'").run();
+    const alice = await Browser.signedIn("alice");
+    expect(entriesOf(await alice.get("/?sort=size"))).toEqual([]);
+    expect(await allEntries(alice, "/?sort=size")).toEqual(["app"]);
+  });
+
+  test.each([".", "1.DB", "1.DB_9.1", "1.DB.x", "'", `${"9".repeat(16)}.DB.1`])(
+    "a cursor that is none begins anew: %j",
+    async (after) => {
+      const page = await (await Browser.signedIn("admin")).get(`/?sort=size&after=${after}`);
+      expect(entriesOf(page)).toHaveLength(5);
+    },
+  );
+
+  test("sizes and times follow what is pushed, pulled and deleted", async () => {
+    const valuesOf = () =>
+      env.DB.prepare("SELECT bytes, pushed_at, pulled_at FROM repositories WHERE name = 'new/app'").first<{
+        bytes: number;
+        pushed_at: number;
+        pulled_at: number;
+      }>();
+    const before = Date.now();
+    await pushImage("new/app", "v1", "config", ["x".repeat(500), "y".repeat(300)]);
+    expect(await valuesOf()).toEqual({ bytes: 806, pushed_at: expect.any(Number), pulled_at: 0 });
+    expect((await valuesOf())?.pushed_at).toBeGreaterThanOrEqual(before);
+    await textOf(await request("GET", "/v2/new/app/manifests/v1"));
+    await finishBackground();
+    expect((await valuesOf())?.pulled_at).toBeGreaterThanOrEqual(before);
+    await pushImage("new/app", "v1", "config", ["x".repeat(500)]);
+    expect((await valuesOf())?.bytes).toBe(806);
+    await pushBlob("new/app", "z".repeat(200));
+    expect((await valuesOf())?.bytes).toBe(1006);
+    expect((await request("DELETE", `/v2/new/app/blobs/${sha256("z".repeat(200))}`)).status).toBe(202);
+    expect((await valuesOf())?.bytes).toBe(806);
+    await env.DB.prepare("UPDATE blobs SET size = 400 WHERE digest = ?1")
+      .bind(sha256("y".repeat(300)))
+      .run();
+    expect((await valuesOf())?.bytes).toBe(906);
+  });
+});
+
 describe("of a repository", () => {
   test("it shows tags, size, what is shared, who pushed last, and when it was pulled", async () => {
     await addUser("alice", { access: [{ repositories: ["**"], actions: ["pull", "push"] }] });
@@ -164,7 +269,7 @@ describe("of a repository", () => {
     const costs = await measure(async () => {
       page = await browser.get("/");
     });
-    expect(textOfPage(page as unknown as Page)).toMatch(/more than 100 more than 3 kB/);
+    expect(textOfPage(page as unknown as Page)).toMatch(/more than 100 20 kB more than/);
     expect(costs.rowsRead).toBeLessThan(1500);
   });
 });
@@ -179,6 +284,10 @@ test("a page of a large registry costs as much as one of a small", async () => {
   expect(large).toEqual(small);
   expect(small.queries).toBe(3);
   expect(small.rowsRead).toBeLessThan(300);
+  for (const order of ["size", "push", "pull"]) {
+    const ranked = await measure(() => browser.get(`/?sort=${order}`));
+    expect([ranked.queries, ranked.rowsRead < 300]).toEqual([3, true]);
+  }
   const search = await measure(() => browser.get("/?q=none"));
   expect(search.queries).toBeLessThanOrEqual(7);
   expect(search.rowsRead).toBeLessThanOrEqual(20_020);

@@ -1,4 +1,4 @@
-/** What a list says of each repository. All that is counted is counted up to a limit, and then said to be more. */
+/** What a list says of each repository. What is counted is counted up to a limit, and then said to be more. */
 
 import type { RepositoryName } from "../../oci/reference.ts";
 import type { Database } from "../database.ts";
@@ -7,15 +7,15 @@ import type { Database } from "../database.ts";
 const MAX_TAGS = 100;
 const MAX_BLOBS = 300;
 
-/** Among how many of its last events the last push is looked for. */
-const MAX_EVENTS = 30;
-
 export interface Summary {
   name: RepositoryName;
   tags: { count: number; more: boolean };
-  /** Of blobs. `shared`: those that another repository has too. `more`: there are others that were not counted. */
-  bytes: { all: number; shared: number; more: boolean };
-  /** Milliseconds since the epoch, and by whom; null where neither tags nor events tell. */
+  /**
+   * Of blobs. `shared`: those that another repository has too; `own`: the others. `more`: there are blobs of which
+   * that was not asked.
+   */
+  bytes: { all: number; shared: number; own: number; more: boolean };
+  /** Milliseconds since the epoch, and by whom, where an event tells; null for never. */
   pushed: { at: number; by: string | null } | null;
   /** To the day: see pulls.ts. Milliseconds since the epoch; null for no pull that was noted. */
   pulledAt: number | null;
@@ -23,19 +23,20 @@ export interface Summary {
 
 interface SummaryRow {
   name: RepositoryName;
-  /** JSON: how many, and when the last of them was set. */
-  tags: string;
-  /** JSON: how many, bytes, and bytes of those that others have too. */
+  bytes: number;
+  /** How many. */
+  tags: number;
+  /** JSON: how many, bytes of those that others have too, and of those that none has. */
   blobs: string;
-  /** JSON: when, and by whom; null when no event tells. */
-  pushed: string | null;
-  pulled_at: number | null;
+  pushed_at: number;
+  pushed_by: string | null;
+  pulled_at: number;
 }
 
 /**
  * Of those that there are, in the order of their names.
  * @param names a page of them
- * @param maxBlobs of each, how many blobs are weighed
+ * @param maxBlobs of each, of how many blobs is asked whether others have them
  */
 export async function summarize(
   db: Database,
@@ -45,38 +46,29 @@ export async function summarize(
   if (names.length === 0) return [];
   const rows = await db
     .prepare(
-      `SELECT repositories.name, repositories.pulled_at,
-         (SELECT json_array(count(*), max(updated_at)) FROM (
-            SELECT updated_at FROM tags WHERE repository_id = repositories.id LIMIT ?2) AS listed) AS tags,
-         (SELECT json_array(count(*), coalesce(sum(size), 0), coalesce(sum(iif(shared, size, 0)), 0)) FROM (
+      `SELECT repositories.name, bytes, pushed_at, pulled_at,
+         (SELECT count(*) FROM (SELECT 1 FROM tags WHERE repository_id = repositories.id LIMIT ?2) AS listed) AS tags,
+         (SELECT json_array(count(*), coalesce(sum(iif(shared, size, 0)), 0), coalesce(sum(iif(shared, 0, size)), 0)) FROM (
             SELECT size, EXISTS (SELECT 1 FROM repository_blobs AS other
                                  WHERE other.blob_id = link.blob_id AND other.repository_id <> link.repository_id) AS shared
             FROM repository_blobs AS link JOIN blobs ON blobs.id = link.blob_id
             WHERE link.repository_id = repositories.id LIMIT ?3) AS listed) AS blobs,
-         (SELECT json_array(at, actor) FROM (
-            SELECT at, actor, action FROM audit_events WHERE repository = repositories.name AND at > 0
-            ORDER BY at DESC, id DESC LIMIT ?4) AS listed WHERE action = 'push-manifest' LIMIT 1) AS pushed
+         (SELECT actor FROM audit_events
+          WHERE repository = repositories.name AND at = pushed_at AND action = 'push-manifest' LIMIT 1) AS pushed_by
        FROM json_each(?1) JOIN repositories ON repositories.name = value ORDER BY repositories.name`,
     )
-    .bind(JSON.stringify(names), MAX_TAGS + 1, maxBlobs + 1, MAX_EVENTS)
+    .bind(JSON.stringify(names), MAX_TAGS + 1, maxBlobs + 1)
     .all<SummaryRow>();
   return rows.map((row) => summaryOf(row, maxBlobs));
 }
 
-function summaryOf(
-  { name, tags, blobs, pushed, pulled_at: pulledAt }: SummaryRow,
-  maxBlobs: number,
-): Summary {
-  const [tagCount, tagged] = JSON.parse(tags) as [number, number | null];
-  const [blobCount, all, shared] = JSON.parse(blobs) as [number, number, number];
-  const [at, by] = (pushed === null ? [null, null] : JSON.parse(pushed)) as [number | null, string | null];
-  // Events are kept for a while only; of more tags than were read the last one is not known.
-  const last = at === null && tagCount <= MAX_TAGS && tagged !== null ? { at: tagged, by: null } : null;
+function summaryOf(row: SummaryRow, maxBlobs: number): Summary {
+  const [blobs, shared, own] = JSON.parse(row.blobs) as [number, number, number];
   return {
-    name,
-    tags: { count: Math.min(tagCount, MAX_TAGS), more: tagCount > MAX_TAGS },
-    bytes: { all, shared, more: blobCount > maxBlobs },
-    pushed: at === null ? last : { at, by },
-    pulledAt,
+    name: row.name,
+    tags: { count: Math.min(row.tags, MAX_TAGS), more: row.tags > MAX_TAGS },
+    bytes: { all: row.bytes, shared, own, more: blobs > maxBlobs },
+    pushed: row.pushed_at === 0 ? null : { at: row.pushed_at, by: row.pushed_by },
+    pulledAt: row.pulled_at === 0 ? null : row.pulled_at,
   };
 }

@@ -86,7 +86,7 @@ function Ask({ view, name, summary, wrong }: AskProps) {
         </dd>
         <dt>{texts.willBeFree}</dt>
         <dd>
-          <Bytes view={view} bytes={bytes.all - bytes.shared} atLeast={bytes.more} />
+          <Bytes view={view} bytes={bytes.own} atLeast={bytes.more} />
         </dd>
       </dl>
       <p class="muted">{texts.freedLater}</p>

@@ -3,9 +3,10 @@
 import { Hono } from "hono";
 import type { RepositoryName } from "../../oci/reference.ts";
 import { summarizeAll } from "../../storage/across/summaries.ts";
+import type { Ranking } from "../../storage/browse/ranking.ts";
 import type { Summary } from "../../storage/browse/summaries.ts";
 import type { View, WebEnv } from "../context.ts";
-import { findRepositories } from "../looking-through.ts";
+import { findRanked, findRepositories } from "../looking-through.ts";
 import { Crumbs, folderPath, Pages, repositoryPath } from "../parts/navigation.tsx";
 import { Age, Bar, Bytes, Count, Pulled } from "../parts/values.tsx";
 import { render } from "../render.tsx";
@@ -13,20 +14,27 @@ import { render } from "../render.tsx";
 /** Repositories and folders of a page. */
 const PAGE = 25;
 
+const ORDERS = ["name", "push", "size", "pull"] as const satisfies (Ranking | "name")[];
+type Order = (typeof ORDERS)[number];
+
 export const repositories = new Hono<WebEnv>();
 
-// GET /?path=<folder>/&q=<part of a name>&after=<cursor>
+// GET /?path=<folder>/&q=<part of a name>&sort=<order>&after=<cursor>
 repositories.get("/", async (c) => {
   const asked = c.req.query("path") ?? "";
   const folder = /^(?:[a-z0-9._-]+\/){1,50}$/.test(asked) && asked.length <= 255 ? asked : "";
   const part = (c.req.query("q") ?? "").trim().toLowerCase().slice(0, 255);
   const wanted = { folder, part, after: c.req.query("after") ?? null, limit: PAGE };
-  const { entries, next } = await findRepositories(c.env, c.get("access"), wanted);
+  const order = ORDERS.find((one) => one === c.req.query("sort")) ?? "name";
+  const { entries, next } =
+    order === "name"
+      ? await findRepositories(c.env, c.get("access"), wanted)
+      : await findRanked(c.env, c.get("access"), wanted, order);
   const names = entries.filter((entry) => !entry.endsWith("/")) as RepositoryName[];
   const summaries = new Map(
     (await summarizeAll(c.env, names)).map((summary) => [summary.name as string, summary]),
   );
-  const list = { entries, summaries, next, folder, part };
+  const list = { entries, summaries, next, folder, part, order };
   return render(c, c.get("texts").places.repositories, (view) => <Repositories view={view} {...list} />);
 });
 
@@ -38,10 +46,11 @@ interface Props {
   next: string | null;
   folder: string;
   part: string;
+  order: Order;
 }
 
 function Repositories(props: Props) {
-  const { view, folder, part } = props;
+  const { view, folder, part, order } = props;
   const { texts } = view;
   return (
     <>
@@ -54,8 +63,18 @@ function Repositories(props: Props) {
             <label for="q">{texts.filterByName}</label>
             <input id="q" name="q" type="search" value={part} autocomplete="off" autocapitalize="none" />
           </div>
+          <div>
+            <label for="sort">{texts.order}</label>
+            <select id="sort" name="sort">
+              {ORDERS.map((one) => (
+                <option value={one} selected={one === order}>
+                  {texts.repositoryOrders[one]}
+                </option>
+              ))}
+            </select>
+          </div>
           <button type="submit" class="quiet">
-            {texts.filter}
+            {texts.show}
           </button>
         </form>
       </search>
@@ -64,9 +83,13 @@ function Repositories(props: Props) {
   );
 }
 
-function List({ view, entries, summaries, next, folder, part }: Props) {
+function List({ view, entries, summaries, next, folder, part, order }: Props) {
   const { texts } = view;
-  const query = { ...(folder !== "" && { path: folder }), ...(part !== "" && { q: part }) };
+  const query = {
+    ...(folder !== "" && { path: folder }),
+    ...(part !== "" && { q: part }),
+    ...(order !== "name" && { sort: order }),
+  };
   const first = `/?${new URLSearchParams(query)}`;
   const onward = next === null ? null : `/?${new URLSearchParams({ ...query, after: next })}`;
   const largest = Math.max(...[...summaries.values()].map(({ bytes }) => bytes.all), 0);
@@ -105,7 +128,7 @@ function List({ view, entries, summaries, next, folder, part }: Props) {
                 <Row
                   view={view}
                   name={entry}
-                  within={part === "" ? folder : ""}
+                  within={part === "" && order === "name" ? folder : ""}
                   summary={summaries.get(entry)}
                   largest={largest}
                 />
@@ -154,8 +177,8 @@ function Row({ view, name, within, summary, largest }: RowProps) {
         <Count view={view} count={tags.count} atLeast={tags.more} />
       </td>
       <td class="number" data-label={texts.size}>
-        <Bytes view={view} bytes={bytes.all} atLeast={bytes.more} />
-        <Bar part={bytes.all} own={bytes.all - bytes.shared} whole={largest} />
+        <Bytes view={view} bytes={bytes.all} />
+        <Bar part={bytes.all} own={bytes.own} whole={largest} />
       </td>
       <td data-label={texts.ofWhichShared}>
         <Bytes view={view} bytes={bytes.shared} atLeast={bytes.more} />

@@ -148,7 +148,7 @@ function Repository(props: Props) {
       <dl class="facts">
         <dt>{texts.size}</dt>
         <dd>
-          <Bytes view={view} bytes={summary.bytes.all} atLeast={summary.bytes.more} />
+          <Bytes view={view} bytes={summary.bytes.all} />
         </dd>
         <dt>{texts.ofWhichShared}</dt>
         <dd>

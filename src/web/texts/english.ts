@@ -50,6 +50,12 @@ export const english = {
   folder: "Folder",
   filter: "Filter",
   filterByName: "Part of the name",
+  repositoryOrders: {
+    name: "Folders, by name",
+    push: "Last push first",
+    size: "Largest first",
+    pull: "Last pull first",
+  },
   found: (count: number) => (count === 1 ? "1 entry" : `${count} entries`),
   noRepositories: (signedIn: boolean): string =>
     signedIn

@@ -52,6 +52,12 @@ export const german: Texts = {
   folder: "Ordner",
   filter: "Filtern",
   filterByName: "Teil des Namens",
+  repositoryOrders: {
+    name: "Ordner, nach Namen",
+    push: "Letzter Push zuerst",
+    size: "Größte zuerst",
+    pull: "Letzter Pull zuerst",
+  },
   found: (count) => (count === 1 ? "1 Eintrag" : `${count} Einträge`),
   noRepositories: (signedIn) =>
     signedIn
