@@ -63,7 +63,7 @@ describe.each([true, false])("with JavaScript: %j", (javaScriptEnabled) => {
     const { context, page } = await open({ javaScriptEnabled });
     await page.getByLabel("Part of the name").fill("work");
     if (javaScriptEnabled) await page.waitForURL(/q=work/);
-    else await page.getByRole("button", { name: "Filter" }).click();
+    else await page.getByRole("button", { name: "Show" }).click();
     await expect.poll(() => page.locator("tbody tr").count()).toBe(1);
     expect(await page.locator("tbody").textContent()).toContain("team/worker");
     await page.getByRole("link", { name: "Collection" }).click();

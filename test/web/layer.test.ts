@@ -2,7 +2,8 @@
 
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { type Limits, listArchive } from "../../src/web/layer/listing.ts";
+import type { ByteRange } from "../../src/oci/range.ts";
+import { type Limits, listLayer } from "../../src/web/layer/listing.ts";
 import { TarReader } from "../../src/web/layer/tar.ts";
 import { Browser, textOfPage } from "../support/browser.ts";
 import { measure } from "../support/meter.ts";
@@ -52,10 +53,30 @@ const FILES: File[] = [
 const LIMITS: Limits = { compressed: 1e6, archive: 1e7, entries: 1000, shown: 100 };
 
 function list(bytes: Uint8Array, part = "", limits: Partial<Limits> = {}) {
-  const pieces = [bytes.slice(0, 1), bytes.slice(1, 700), bytes.slice(700)].filter(
-    (piece) => piece.byteLength > 0,
-  );
-  return listArchive(streamOf(pieces), part, { ...LIMITS, ...limits });
+  return listLayer(openerOf(bytes), part, { ...LIMITS, ...limits });
+}
+
+/** @param asked takes the ranges that were asked for */
+function openerOf(bytes: Uint8Array, asked: (ByteRange | null)[] = []) {
+  return async (select: (size: number) => ByteRange | null) => {
+    const range = select(bytes.byteLength);
+    asked.push(range);
+    const { offset, length } = range ?? { offset: 0, length: bytes.byteLength };
+    const part = bytes.slice(offset, offset + length);
+    const pieces = [part.slice(0, 1), part.slice(1, 700)];
+    for (let at = 700; at < part.byteLength; at += 65_536) pieces.push(part.slice(at, at + 65_536));
+    return { size: bytes.byteLength, body: streamOf(pieces.filter((piece) => piece.byteLength > 0)) };
+  };
+}
+
+/** As stargz-snapshotter writes it: the layer, its table, and the footer that says where that is. */
+function stargzOf(layer: Buffer, table: unknown, at = layer.byteLength): Uint8Array {
+  const toc = gzipSync(tarOf([{ path: "stargz.index.json", content: JSON.stringify(table) }]));
+  const footer = Buffer.alloc(51);
+  footer.write("1f8b08040000000000ff1a0053471600", 0, "hex");
+  footer.write(`${at.toString(16).padStart(16, "0")}STARGZ`, 16);
+  footer.write("010000ffff0000000000000000", 38, "hex");
+  return Uint8Array.from(Buffer.concat([layer, toc, footer]));
 }
 
 describe("an archive", () => {
@@ -140,6 +161,82 @@ describe("a limit", () => {
   });
 });
 
+describe("what a large file holds", () => {
+  const LARGE = "x".repeat(5_000_000);
+  const archive = Uint8Array.from(
+    tarOf([
+      { path: "a" },
+      { path: "large", content: LARGE },
+      { path: "b" },
+      { path: "last", content: LARGE },
+    ]),
+  );
+  const listed = async (bytes: Uint8Array) => {
+    const asked: (ByteRange | null)[] = [];
+    const listing = await listLayer(openerOf(bytes, asked), "", { ...LIMITS, compressed: 2e7, archive: 2e6 });
+    return { asked, end: listing.end, paths: listing.entries.map(({ path }) => path) };
+  };
+
+  test("is passed over where nothing is compressed", async () => {
+    const { asked, end, paths } = await listed(archive);
+    expect([end, paths]).toEqual(["complete", ["a", "large", "b", "last"]]);
+    const [behindLarge, ending] = [1024 + 5_000_192, archive.byteLength - 1024];
+    expect(asked).toEqual([
+      null,
+      { offset: behindLarge, length: archive.byteLength - behindLarge },
+      { offset: ending, length: 1024 },
+    ]);
+  });
+
+  test("is missed where the archive ends within it", async () => {
+    const { end, paths } = await listed(archive.slice(0, 9_000_000));
+    expect([end, paths]).toEqual(["broken", ["a", "large", "b", "last"]]);
+  });
+});
+
+describe("a table of contents", () => {
+  const LAYER = gzipSync(noise(5000));
+  const TABLE = {
+    version: 1,
+    entries: [
+      { name: "bin/", type: "dir", mode: 0o40000755 },
+      { name: "bin/app", type: "reg", size: 1500, mode: 0o755 },
+      { name: "bin/app", type: "chunk", chunkOffset: 1000 },
+      { name: "bin/sh", type: "symlink", linkName: "/bin/app" },
+      { name: ".no.prefetch.landmark", type: "reg", size: 1 },
+    ],
+  };
+
+  test("lists what is too large to be read, and is told to be one", async () => {
+    const listing = await list(stargzOf(LAYER, TABLE), "", { compressed: 1000 });
+    expect([listing.byTable, listing.end, listing.looked]).toEqual([true, "complete", 3]);
+    expect(listing.entries).toEqual([
+      { path: "bin", kind: "directory", size: 0, mode: 0o755, target: null },
+      { path: "bin/app", kind: "file", size: 1500, mode: 0o755, target: null },
+      { path: "bin/sh", kind: "symlink", size: 0, mode: 0, target: "/bin/app" },
+    ]);
+  });
+
+  test("is not asked where the layer can be read: it could say anything", async () => {
+    const layer = gzipSync(tarOf(FILES).subarray(0, -1024));
+    const listing = await list(stargzOf(layer, { entries: [] }), "", {});
+    expect([listing.byTable, listing.entries.length > FILES.length - 1]).toEqual([false, true]);
+  });
+
+  test.each([
+    ["no footer", Uint8Array.from(Buffer.concat([LAYER, noise(100)]))],
+    ["a footer that points behind the end", stargzOf(LAYER, TABLE, 1e9)],
+    ["a footer that points at itself", stargzOf(LAYER, TABLE, stargzOf(LAYER, TABLE).byteLength - 51)],
+    ["a footer that points at something else", stargzOf(LAYER, TABLE, 7)],
+    ["no entries", stargzOf(LAYER, { entries: 7 })],
+    ["null", stargzOf(LAYER, null)],
+    ["a table too large to hold", stargzOf(LAYER, { entries: [], more: "x".repeat(17_000_000) })],
+  ])("that is none, with %s, lists nothing", async (_, bytes) => {
+    const listing = await list(bytes, "", { compressed: 1000 });
+    expect([listing.byTable, listing.entries]).toEqual([false, []]);
+  });
+});
+
 describe("what is none", () => {
   test.each([
     ["nothing", new Uint8Array(0), "complete"],
@@ -176,6 +273,17 @@ describe("the page", () => {
     expect((await browser.get("/layer/app/latest")).status).toBe(400);
     await addUser("alice", { access: [{ repositories: ["other"], actions: ["pull"] }] });
     expect((await (await Browser.signedIn("alice")).get(`/layer/app/${digest}`)).status).toBe(403);
+  });
+
+  test("reads past a large file, and no further", async () => {
+    const files = [{ path: "large", content: "x".repeat(20_000_000) }, { path: "small" }];
+    const digest = await pushBlob("app", Uint8Array.from(tarOf(files)));
+    const browser = await Browser.signedIn("admin");
+    const costs = await measure(async () => {
+      const text = textOfPage(await browser.get(`/layer/app/${digest}`));
+      expect(text).toContain("large 0755 20 MB small 0755 0 B");
+    });
+    expect(costs).toMatchObject({ queries: 3, r2: { get: 2 } });
   });
 
   test("says of a configuration that it is no archive", async () => {

@@ -2,6 +2,8 @@
 
 import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
+import { BlobReader, type OpenBlob, type Opened } from "./blob.ts";
+import { footerOf, readTable } from "./stargz.ts";
 import { type TarEntry, TarReader } from "./tar.ts";
 
 export interface Limits {
@@ -16,6 +18,8 @@ export interface Limits {
 }
 
 export interface Listing {
+  /** Of the blob. Bytes. */
+  size: number;
   entries: TarEntry[];
   /** How many have the part in their path; more than `entries` where these are too many. */
   found: number;
@@ -23,40 +27,53 @@ export interface Listing {
   looked: number;
   /** "complete": all of it. "limit": there is more. "broken": it is no archive, or not from here on. */
   end: "complete" | "limit" | "broken";
+  /** Whether this is what the layer says of itself: nobody has compared it with what is in it. */
+  byTable: boolean;
 }
 
 /**
- * Lists the entries with a part in their paths, in the archive's order.
- * @param body of a tar archive, as it is or compressed with gzip or zstd. It is cancelled where it is not read to its end.
+ * Lists the entries of a layer with a part in their paths, in its order: a tar archive, as it is or compressed with
+ * gzip or zstd. Of one that is not compressed, what files hold is passed over; one that is eStargz and too large to be
+ * read has a table of contents.
  * @param part "" for all
  */
-export async function listArchive(
-  body: ReadableStream<Uint8Array>,
-  part: string,
-  limits: Limits,
-): Promise<Listing> {
-  const listing: Listing = { entries: [], found: 0, looked: 0, end: "complete" };
-  const read = { bytes: 0, cut: false };
-  const source = Readable.from(upTo(body, limits.compressed, read));
+export async function listLayer(open: OpenBlob, part: string, limits: Limits): Promise<Listing> {
+  const opened = await open((size) => (size > limits.compressed ? footerOf(size) : null));
+  if (opened.size <= limits.compressed) return listArchive(open, opened, part, limits);
+  const table = await readTable(open, opened.body);
+  if (table === null) return listArchive(open, await open(() => null), part, limits);
+  const listing: Listing = { ...nothing(opened.size), byTable: true };
+  for (const entry of table) add(listing, entry, part, limits.shown);
+  return listing;
+}
+
+function nothing(size: number): Listing {
+  return { size, entries: [], found: 0, looked: 0, end: "complete", byTable: false };
+}
+
+async function listArchive(open: OpenBlob, whole: Opened, part: string, limits: Limits): Promise<Listing> {
+  const listing = nothing(whole.size);
+  const blob = new BlobReader(open, whole, limits.compressed);
   const tar = new TarReader();
+  const { bytes, close, isPlain } = await decompressed(blob.chunks());
   let archive = 0;
+  let isCut = false;
   try {
-    for await (const bytes of await decompressed(source)) {
-      archive += bytes.byteLength;
-      for (const entry of tar.push(bytes)) add(listing, entry, part, limits.shown);
+    for await (const piece of bytes) {
+      archive += piece.byteLength;
+      for (const entry of tar.push(piece)) add(listing, entry, part, limits.shown);
       if (tar.broken) break;
-      if (archive > limits.archive || listing.looked >= limits.entries) {
-        read.cut = true;
-        break;
-      }
+      isCut = archive > limits.archive || listing.looked >= limits.entries;
+      if (isCut) break;
+      if (isPlain && blob.skip(tar.contentLeft)) tar.skipContent();
     }
   } catch {
     // What is cut off cannot be decompressed to its end.
-    if (!read.cut) listing.end = "broken";
+    if (!blob.cut) listing.end = "broken";
   } finally {
-    source.destroy();
+    close();
   }
-  if (read.cut) listing.end = "limit";
+  if (isCut || blob.cut) listing.end = "limit";
   else if (tar.broken || tar.isMidway) listing.end = "broken";
   return listing;
 }
@@ -68,42 +85,29 @@ function add(listing: Listing, entry: TarEntry, part: string, shown: number): vo
   if (listing.entries.length < shown) listing.entries.push(entry);
 }
 
-/** Cancels what is not read. */
-async function* upTo(
-  body: ReadableStream<Uint8Array>,
-  limit: number,
-  read: { bytes: number; cut: boolean },
-): AsyncGenerator<Uint8Array> {
-  const reader = body.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const room = limit - read.bytes;
-      read.bytes += value.byteLength;
-      read.cut = read.bytes > limit;
-      yield value.subarray(0, room);
-      if (read.cut) return;
-    }
-  } finally {
-    await reader.cancel().catch(() => {});
-  }
+interface Decompressed {
+  bytes: AsyncIterable<Uint8Array>;
+  /** Whether these are the blob's own, each asked for when the one before has been looked at. */
+  isPlain: boolean;
+  close(): void;
 }
 
 /** By the first bytes: media types are what a client says. */
-async function decompressed(source: Readable): Promise<AsyncIterable<Uint8Array>> {
-  const iterator = source[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
-  const first = await firstBytes(iterator);
-  const again = Readable.from(behind(first, iterator));
+async function decompressed(chunks: AsyncGenerator<Uint8Array>): Promise<Decompressed> {
+  const first = await firstBytes(chunks);
+  const all = behind(first, chunks);
   const [one, two, three, four] = first;
-  if (one === 0x1f && two === 0x8b) return again.pipe(createGunzip());
-  if (one === 0x28 && two === 0xb5 && three === 0x2f && four === 0xfd)
-    return again.pipe(createZstdDecompress());
-  return again;
+  const isGzip = one === 0x1f && two === 0x8b;
+  const isZstd = one === 0x28 && two === 0xb5 && three === 0x2f && four === 0xfd;
+  if (!isGzip && !isZstd) return { bytes: all, isPlain: true, close: () => {} };
+  const source = Readable.from(all);
+  const bytes = source.pipe(isGzip ? createGunzip() : createZstdDecompress());
+  source.once("error", (error) => bytes.destroy(error));
+  return { bytes, isPlain: false, close: () => source.destroy() };
 }
 
 /** Enough of them to tell a format; fewer where there are no more. */
-async function firstBytes(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
+async function firstBytes(iterator: AsyncGenerator<Uint8Array>): Promise<Uint8Array> {
   let held = new Uint8Array(0);
   while (held.byteLength < 4) {
     const { value, done } = await iterator.next();
@@ -113,11 +117,12 @@ async function firstBytes(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Arr
   return held;
 }
 
-async function* behind(first: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield first;
-  for (;;) {
-    const { value, done } = await rest.next();
-    if (done) return;
-    yield value;
+/** Ends both together. */
+async function* behind(first: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield first;
+    yield* rest;
+  } finally {
+    await rest.return(undefined);
   }
 }

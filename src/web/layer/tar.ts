@@ -57,6 +57,16 @@ export class TarReader {
     return this.#state.kind !== "header" || this.#held.byteLength > 0;
   }
 
+  /** How much of a file is still to come. Bytes. */
+  get contentLeft(): number {
+    return this.#state.kind === "content" ? this.#state.left : 0;
+  }
+
+  /** The rest of that file is not going to be pushed. */
+  skipContent(): void {
+    if (this.#state.kind === "content") this.#state = { kind: "header" };
+  }
+
   /** The entries whose headers these bytes complete. */
   push(bytes: Uint8Array): TarEntry[] {
     const entries: TarEntry[] = [];
@@ -106,7 +116,7 @@ export class TarReader {
     }
     const kind = KINDS[type] ?? "other";
     entries.push({
-      path: (this.#notes.path ?? nameOf(block)).replace(/^\.\//, "").replace(/\/+$/, "") || "/",
+      path: pathOf(this.#notes.path ?? nameOf(block)),
       kind,
       size: kind === "file" ? size : 0,
       mode: number(block, 100, 8),
@@ -123,6 +133,16 @@ export class TarReader {
     else if (type === "K") this.#notes.target = text(bytes, 0, bytes.byteLength);
     else Object.assign(this.#notes, paxOf(text(bytes, 0, bytes.byteLength)));
   }
+}
+
+/** The path and size in a header by itself; null for what is none. */
+export function readHeader(block: Uint8Array): Pick<TarEntry, "path" | "size"> | null {
+  return isHeader(block) ? { path: pathOf(nameOf(block)), size: number(block, 124, 12) } : null;
+}
+
+/** As it is shown, of a name in an archive. */
+export function pathOf(name: string): string {
+  return name.replace(/^\.\//, "").replace(/\/+$/, "") || "/";
 }
 
 function content(left: number): State {

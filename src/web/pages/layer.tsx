@@ -6,7 +6,8 @@ import { getBlob } from "../../storage/blobs.ts";
 import { storesOf } from "../../storage/stores.ts";
 import { authorize, notThere } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
-import { type Listing, listArchive } from "../layer/listing.ts";
+import type { OpenBlob } from "../layer/blob.ts";
+import { type Listing, listLayer } from "../layer/listing.ts";
 import { Crumbs, placePath } from "../parts/navigation.tsx";
 import { Bytes, Count } from "../parts/values.tsx";
 import { render } from "../render.tsx";
@@ -21,16 +22,13 @@ layer.get("/layer/:name{.+}/:digest", async (c) => {
   const name = authorize(c, "pull");
   const digest = parseDigest(c.req.param("digest"));
   const part = (c.req.query("q") ?? "").trim().toLowerCase().slice(0, 255);
-  const blob = await getBlob(
-    storesOf(c.env, name),
-    { edge: null, redirectFrom: null },
-    name,
-    digest,
-    () => null,
-  );
-  if (blob === null || blob.kind !== "content") throw notThere();
-  const listing = await listArchive(blob.body, part, LIMITS);
-  const props = { name, digest, part, size: blob.size, listing };
+  const stores = storesOf(c.env, name);
+  const open: OpenBlob = async (select) => {
+    const blob = await getBlob(stores, { edge: null, redirectFrom: null }, name, digest, select);
+    if (blob === null || blob.kind !== "content") throw notThere();
+    return blob;
+  };
+  const props = { name, digest, part, listing: await listLayer(open, part, LIMITS) };
   return render(c, c.get("texts").layerContents, (view) => <Layer view={view} {...props} />);
 });
 
@@ -39,14 +37,12 @@ interface Props {
   name: string;
   digest: string;
   part: string;
-  /** Of the blob. Bytes. */
-  size: number;
   listing: Listing;
 }
 
-function Layer({ view, name, digest, part, size, listing }: Props) {
+function Layer({ view, name, digest, part, listing }: Props) {
   const { texts } = view;
-  const { entries, found, looked, end } = listing;
+  const { size, entries, found, looked, end, byTable } = listing;
   return (
     <>
       <Crumbs view={view} name={name} />
@@ -56,6 +52,7 @@ function Layer({ view, name, digest, part, size, listing }: Props) {
         <Bytes view={view} bytes={size} />, {texts.looked}{" "}
         <Count view={view} count={looked} atLeast={end === "limit"} />
       </p>
+      {byTable ? <p class="note">{texts.layerByTable}</p> : null}
       {end === "limit" ? <p class="note">{texts.layerCut}</p> : null}
       {end === "broken" ? <p class="note">{texts.layerBroken}</p> : null}
       <search>

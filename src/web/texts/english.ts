@@ -153,6 +153,7 @@ export const english = {
   filesOf: (place: number) => `Files of layer ${place}`,
   looked: "entries looked at:",
   layerCut: "It is too large to be read to its end here: this is its beginning.",
+  layerByTable: "It is too large to be read to its end here: this is its own table of contents (eStargz).",
   layerBroken: "It is no archive that can be read here, or broken from somewhere on.",
   layerFirst: (shown: number, found: number) =>
     `The first ${shown} of ${found}: name a part of the path to see others.`,

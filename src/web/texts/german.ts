@@ -154,6 +154,8 @@ export const german: Texts = {
   filesOf: (place) => `Dateien der Schicht ${place}`,
   looked: "Einträge angesehen:",
   layerCut: "Sie ist zu groß, um hier bis zum Ende gelesen zu werden: Das ist ihr Anfang.",
+  layerByTable:
+    "Sie ist zu groß, um hier bis zum Ende gelesen zu werden: Das ist ihr eigenes Inhaltsverzeichnis (eStargz).",
   layerBroken: "Das ist kein Archiv, das sich hier lesen lässt, oder es ist ab einer Stelle beschädigt.",
   layerFirst: (shown, found) => `Die ersten ${shown} von ${found}: Ein Teil des Pfads zeigt andere.`,
   filterPaths: "Teil des Pfads",
