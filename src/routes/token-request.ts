@@ -1,6 +1,10 @@
 /** What somebody asks a machine token for. */
 
+import type { Access } from "../auth/access.ts";
+import { MAX_TOKENS, type Making, makeToken, type TokenStores } from "../auth/token-making.ts";
 import { parseGrant } from "../auth/user-entry.ts";
+import { RegistryError } from "../oci/errors.ts";
+import type { Actor } from "../storage/audit.ts";
 import { isLabel, LABEL_FORM, malformed, parseObject } from "./admin-request.ts";
 
 const EXAMPLE = '{"name": "ci", "access": […], "expiresIn": 7776000}';
@@ -29,6 +33,29 @@ export function parseTokenRequest(text: string, maxLifetime: number | null): Tok
   if (typeof name !== "string" || !isLabel(name)) throw malformed(`name must have ${LABEL_FORM}`);
   if (owner !== undefined && typeof owner !== "string") throw malformed("owner must be a user's name");
   return { name, owner, access: parseAccess(access), lifetime: parseLifetime(expiresIn, maxLifetime) };
+}
+
+/**
+ * Makes it for `owner`, whose tokens the caller manages.
+ * @throws RegistryError DENIED when the caller would give more than he has, and 409 when the owner has one of this
+ * name, or too many; Unavailable
+ */
+export async function makeRequestedToken(
+  env: TokenStores,
+  caller: { access: Access; actor: Actor },
+  owner: string,
+  { name, access, lifetime }: TokenRequest,
+): Promise<Extract<Making, { kind: "made" }>> {
+  const grants = access.map(parseGrant).filter((grant) => grant !== null);
+  if (owner !== caller.access.user && !caller.access.covers(grants))
+    throw new RegistryError("DENIED", "you may make no token with more rights than you have");
+  const making = await makeToken(env, caller.actor, { name, owner, access, lifetime });
+  if (making.kind === "made") return making;
+  const message =
+    making.kind === "name-taken"
+      ? `${owner} has a token ${name}: revoke it first, or choose another name`
+      : `${owner} has ${MAX_TOKENS} tokens: revoke some first`;
+  throw new RegistryError("DENIED", message, { status: 409 });
 }
 
 function parseAccess(access: unknown): TokenRequest["access"] {

@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { expiryOf } from "../auth/machine-access.ts";
-import { MAX_TOKENS, makeToken, revokeAllTokens, revokeToken } from "../auth/token-making.ts";
+import { revokeAllTokens, revokeToken } from "../auth/token-making.ts";
 import { isUserName } from "../auth/user-entry.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { listTokens } from "../storage/tokens.ts";
@@ -10,7 +10,7 @@ import { getUserEntry } from "../storage/users.ts";
 import { isLabel, smallBody } from "./admin-request.ts";
 import { requirePassword } from "./authorize.ts";
 import { actorOf, type Context, type RegistryEnv } from "./context.ts";
-import { parseTokenRequest } from "./token-request.ts";
+import { makeRequestedToken, parseTokenRequest } from "./token-request.ts";
 
 export const tokens = new Hono<RegistryEnv>();
 
@@ -25,17 +25,10 @@ tokens.post("/v2/_berth/tokens", smallBody, async (c) => {
   const maxLifetime = c.get("settings").maxTokenLifetime;
   const wanted = parseTokenRequest(await c.req.text(), maxLifetime);
   const owner = await ownerOf(c, wanted.owner);
-  const { name, access, lifetime } = wanted;
-  const making = await makeToken(c.env, actorOf(c), { name, owner, access, lifetime });
-  if (making.kind === "name-taken") {
-    const message = `${owner} has a token ${name}: revoke it first, or choose another name`;
-    throw new RegistryError("DENIED", message, { status: 409 });
-  }
-  if (making.kind === "too-many")
-    throw new RegistryError("DENIED", `${owner} has ${MAX_TOKENS} tokens: revoke some first`, {
-      status: 409,
-    });
-  return c.json({ name, owner, token: making.token, expiresAt: making.stored.expiresAt, access }, 201);
+  const caller = { access: c.get("access"), actor: actorOf(c) };
+  const { token, stored } = await makeRequestedToken(c.env, caller, owner, wanted);
+  const { name, access, expiresAt } = stored;
+  return c.json({ name, owner, token, expiresAt, access }, 201);
 });
 
 // GET /v2/_berth/tokens?owner=<user>

@@ -351,6 +351,22 @@ describe("the last use", () => {
 });
 
 describe("who manages whose", () => {
+  test("an administrator makes others none with more rights than his own", async () => {
+    await addUser("bob", { access: [{ repositories: ["**"], actions: ["pull", "push"] }] });
+    await addUser("carol", { access: [{ repositories: ["team/**"], actions: ["pull"] }], admin: true });
+    const ask = (repositories: string[], actions: string[]) =>
+      post({ name: "x", owner: "bob", access: [{ repositories, actions }], expiresIn: 60 }, basic("carol"));
+    for (const [repositories, actions] of [
+      [["team/**"], ["pull", "push"]],
+      [["**"], ["pull"]],
+      [["team/app", "other"], ["pull"]],
+    ] as const) {
+      const response = await ask([...repositories], [...actions]);
+      expect([response.status, await codesOf(response)]).toEqual([403, ["DENIED"]]);
+    }
+    expect((await ask(["team/app"], ["pull"])).status).toBe(201);
+  });
+
   test("a user his own, an administrator everybody's", async () => {
     await addUser("bob", { access: [] });
     await make();

@@ -2,12 +2,12 @@
 
 import { Hono } from "hono";
 import { expiryOf } from "../../auth/machine-access.ts";
-import { MAX_TOKENS, makeToken, revokeToken } from "../../auth/token-making.ts";
+import { revokeToken } from "../../auth/token-making.ts";
 import { ACTIONS, isUserName } from "../../auth/user-entry.ts";
 import { RegistryError } from "../../oci/errors.ts";
 import { isLabel } from "../../routes/admin-request.ts";
 import { actorOf } from "../../routes/context.ts";
-import { parseTokenRequest } from "../../routes/token-request.ts";
+import { makeRequestedToken, parseTokenRequest } from "../../routes/token-request.ts";
 import { type ListedToken, listTokens } from "../../storage/tokens.ts";
 import { getUserEntry } from "../../storage/users.ts";
 import { notThere, requirePassword } from "../access.ts";
@@ -43,18 +43,10 @@ tokens.post("/tokens", async (c) => {
     ],
     expiresIn: Number(form.days) * DAY,
   };
-  const { name, access, lifetime } = parseTokenRequest(
-    JSON.stringify(wanted),
-    c.get("settings").maxTokenLifetime,
-  );
-  const by = actorOf(c);
-  const making = await makeToken(c.env, by, { name, owner, access, lifetime });
-  if (making.kind === "made") return show(c, owner, making.token);
-  const message =
-    making.kind === "name-taken"
-      ? `${owner} has a token ${name}: revoke it first, or choose another name`
-      : `${owner} has ${MAX_TOKENS} tokens: revoke some first`;
-  throw new RegistryError("DENIED", message, { status: 409 });
+  const request = parseTokenRequest(JSON.stringify(wanted), c.get("settings").maxTokenLifetime);
+  const caller = { access: c.get("access"), actor: actorOf(c) };
+  const { token } = await makeRequestedToken(c.env, caller, owner, request);
+  return show(c, owner, token);
 });
 
 // POST /tokens/revoke
