@@ -1,6 +1,5 @@
 /** Every page as a browser shows it: readable for everybody, at every width, in the light and in the dark. */
 
-import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
@@ -12,8 +11,8 @@ import { startWorld, type World } from "./support/world.ts";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
-/** Where the pictures of the documentation are kept: `PICTURES=1 npm run test:browser` takes them anew. */
-const PICTURES = join(ROOT, "docs/pictures");
+/** Where a picture of each page is to be kept: with docs/pictures those of the documentation are taken anew. */
+const { PICTURES } = process.env;
 
 const SCREEN = { width: 1000, height: 640 };
 
@@ -137,9 +136,8 @@ describe.each(PAGES)("%s", (name, image) => {
 
   test("can be shown", async () => {
     await page.goto(`${world.origin}${path}`);
-    const path_ = process.env.PICTURES ? join(PICTURES, `${name}.png`) : undefined;
-    if (path_ !== undefined) mkdirSync(PICTURES, { recursive: true });
-    const picture = await page.screenshot(path_ === undefined ? {} : { path: path_ });
+    const kept = PICTURES ? { path: join(ROOT, PICTURES, `${name}.png`) } : {};
+    const picture = await page.screenshot(kept);
     expect(picture.byteLength).toBeGreaterThan(5000);
   });
 });
