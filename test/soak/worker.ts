@@ -2,15 +2,15 @@
  * The registry, on bindings that fail: each call takes its chances. Besides, what else can happen to it happens when
  * it is asked for: an object vanishes, an upload session is reset.
  *
- *   POST /soak/faults?one-in=<n>&seed=<n>   0 switches them off
- *   POST /soak/vanish?digest=<digest>       deletes a blob's object from under its row
- *   POST /soak/reset?session=<id>           ends a session's Durable Object in the middle of what it does
+ *   POST /soak/faults?one-in=<n>&seed=<n>                  0 switches them off
+ *   POST /soak/vanish?digest=<digest>&database=<binding>   deletes a blob's object from under its row
+ *   POST /soak/reset?session=<id>                          ends a session's Durable Object in the middle of what it does
  */
 
 import { env } from "cloudflare:workers";
 import worker from "../../src/index.ts";
 import { StoredObjects as RealStoredObjects } from "../../src/storage/objects/edge.ts";
-import { openObjects } from "../../src/storage/objects/open.ts";
+import { openStores } from "../../src/storage/stores.ts";
 import { UploadSession as RealUploadSession } from "../../src/storage/upload/session.ts";
 import { breakAtRandom, type When } from "../support/faults.ts";
 import { instrument } from "../support/instrument.ts";
@@ -51,10 +51,12 @@ async function command({ pathname, searchParams }: URL, env: Env): Promise<Respo
       breakAtRandom(chances(Number(parameter("one-in")), Number(parameter("seed"))));
       return new Response("set");
     case "/soak/vanish": {
-      const row = await env.DB.prepare("SELECT object_key FROM blobs WHERE digest = ?1")
+      const { db, objects } = openStores(env, parameter("database"));
+      const row = await db
+        .prepare("SELECT object_key FROM blobs WHERE digest = ?1")
         .bind(parameter("digest"))
         .first<{ object_key: string }>();
-      if (row !== null) await unseen(() => openObjects(env).delete([row.object_key]));
+      if (row !== null) await unseen(() => objects.delete([row.object_key]));
       return new Response(row === null ? "no such blob" : "vanished");
     }
     case "/soak/reset": {

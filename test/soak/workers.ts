@@ -37,6 +37,7 @@ export async function push(world: World, client: Client, vouched: number): Promi
     world.images.add({ repository, digest: sha256(text), text, blobs, users: 0 });
   } else if (
     world.wasMissing(
+      repository,
       [config, ...layers].map(({ digest }) => digest),
       began,
     )
@@ -95,7 +96,7 @@ export async function pull(world: World, client: Client, image = world.pick()): 
     for (const digest of image.blobs) {
       const blob = await client.send("GET", `/v2/${image.repository}/blobs/${digest}`);
       const bytes = new Uint8Array(await blob.arrayBuffer().catch(() => new ArrayBuffer(0)));
-      if (world.wasMissing([digest], began)) continue;
+      if (world.wasMissing(image.repository, [digest], began)) continue;
       if (blob.status !== 200 || sha256(bytes) !== digest) {
         return world.lose(`blob ${image.repository}@${digest} of ${image.digest}: ${blob.status}`);
       }
@@ -126,7 +127,7 @@ export async function retag(world: World, client: Client): Promise<void> {
     const { repository, text } = image;
     const began = Date.now();
     const pushed = client.putManifest(repository, anyTag(), text, { "Content-Type": OCI_MANIFEST });
-    if ((await pushed).status === 400 && world.wasMissing(image.blobs, began)) return;
+    if ((await pushed).status === 400 && world.wasMissing(repository, image.blobs, began)) return;
     await answered([201], pushed, `PUT ${repository}@${image.digest}`);
     world.counts.retags++;
   });
@@ -158,7 +159,7 @@ export async function collect(world: World, client: Client, database = "DB"): Pr
 
 /**
  * An object vanishes from under a live image. Until it is pushed again, the registry may say that it is not there,
- * and nothing worse; one push, in any of its repositories, heals all images that share it.
+ * and nothing worse; one push, in any repository of its database, heals all images there that share it.
  */
 export async function vandalise(world: World, client: Client): Promise<void> {
   const image = world.pick();
@@ -166,17 +167,21 @@ export async function vandalise(world: World, client: Client): Promise<void> {
   const bytes = digest === undefined ? null : world.bytesOf(digest);
   if (image === null || digest === undefined || bytes === null) return;
   await withImage(image, async () => {
-    world.vanish(digest);
-    await client.expect([200], "POST", `/soak/vanish?digest=${digest}`);
-    const path = `/v2/${image.repository}/blobs/${digest}`;
+    const { repository } = image;
+    const database = world.databaseOf(repository);
+    world.vanish(repository, digest);
+    await client.expect([200], "POST", `/soak/vanish?digest=${digest}&database=${database}`);
+    const path = `/v2/${repository}/blobs/${digest}`;
     // 200 when somebody else has pushed it meanwhile.
     for (const method of ["GET", "HEAD"]) {
       const response = await client.expect([200, 404], method, path);
       await response.arrayBuffer().catch(() => {});
     }
-    await upload(client, image.repository, digest, bytes, Math.random() < 0.5);
-    world.heal(digest);
-    for (const sharing of [...world.images].filter(({ blobs }) => blobs.includes(digest))) {
+    await upload(client, repository, digest, bytes, Math.random() < 0.5);
+    world.heal(repository, digest);
+    const isHealed = (other: Image) =>
+      other.blobs.includes(digest) && world.databaseOf(other.repository) === database;
+    for (const sharing of [...world.images].filter(isHealed)) {
       // Somebody may have deleted it while the ones before it were pulled.
       if (sharing === image || (sharing.users === 0 && world.images.has(sharing)))
         await pull(world, client, sharing);

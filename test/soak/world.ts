@@ -22,6 +22,8 @@ export interface Image {
 }
 
 export class World {
+  /** Where a repository lies: what vanishes from one database, others still have. */
+  readonly databaseOf: (repository: string) => string;
   readonly images = new Set<Image>();
   readonly losses: string[] = [];
   readonly counts = {
@@ -41,11 +43,15 @@ export class World {
   readonly collections = { runs: 0, objects: 0, bytes: 0, failures: 0 };
   /** Sessions that are being uploaded to. The oldest go first. */
   readonly sessions = new Set<string>();
-  /** Digest → when its object was last missing: until then, or still (Infinity). Milliseconds since the epoch. */
+  /** By database and digest, when its object was last missing: until then, or still (Infinity). Milliseconds since the epoch. */
   readonly #missing = new Map<string, number>();
   readonly #contents = new Map<string, Buffer>();
   readonly #byDigest = new Map<string, Buffer>();
   #configs = 0;
+
+  constructor(databaseOf: (repository: string) => string) {
+    this.databaseOf = databaseOf;
+  }
 
   /** A live image that nobody else works on; null when there is none. */
   pick(): Image | null {
@@ -71,19 +77,23 @@ export class World {
   }
 
   /** An object is about to vanish: of its digest anything may be said, until it is healed. */
-  vanish(digest: string): void {
+  vanish(repository: string, digest: string): void {
     this.counts.vanished++;
-    this.#missing.set(digest, Number.POSITIVE_INFINITY);
+    this.#missing.set(this.#key(repository, digest), Number.POSITIVE_INFINITY);
   }
 
-  /** It was pushed again: from now on everybody has it. */
-  heal(digest: string): void {
-    this.#missing.set(digest, Date.now());
+  /** It was pushed again: from now on every repository of that database has it. */
+  heal(repository: string, digest: string): void {
+    this.#missing.set(this.#key(repository, digest), Date.now());
   }
 
   /** Whether one of these was missing at any time since `time`. Milliseconds since the epoch. */
-  wasMissing(digests: string[], time: number): boolean {
-    return digests.some((digest) => (this.#missing.get(digest) ?? 0) >= time);
+  wasMissing(repository: string, digests: string[], time: number): boolean {
+    return digests.some((digest) => (this.#missing.get(this.#key(repository, digest)) ?? 0) >= time);
+  }
+
+  #key(repository: string, digest: string): string {
+    return `${this.databaseOf(repository)} ${digest}`;
   }
 
   /** The bytes of a content that was made here. */
