@@ -90,7 +90,7 @@ const CASES: Case[] = [
   },
   { what: "an untagged manifest that is taken", rows: [manifests("'a'")], each: 17 },
   { what: "a referrer that is taken", rows: [manifests("'a'", "'gone'")], each: 17 },
-  { what: "a link that is taken, with its blob", rows: [BLOBS, links("'a'", "'d' || value")], each: 23 },
+  { what: "a link that is taken, with its blob", rows: [BLOBS, links("'a'", "'d' || value")], each: 24 },
   { what: "a repository that is taken", rows: [REPOSITORIES], each: 8 },
   {
     what: "a link of a blob of many repositories, in a dry run",
