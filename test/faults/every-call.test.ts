@@ -5,7 +5,7 @@
  */
 
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import { forgetKeys } from "../../src/auth/tokens.ts";
 import { parseUserEntry } from "../../src/auth/user-entry.ts";
 import { collectGarbage } from "../../src/gc/collect.ts";
@@ -19,7 +19,7 @@ import { setDaysAhead } from "../support/clock.ts";
 import { breakCall, breakEveryCall, type Call, healAll, recordCalls, wasBroken } from "../support/faults.ts";
 import { digestOfManifest, imageOf } from "../support/images.ts";
 import { putManifest, request, sha256, textOf } from "../support/registry.ts";
-import { setVariables } from "../support/settings.ts";
+import { setVariables, withVariables } from "../support/settings.ts";
 import { STATEMENTS } from "../support/statements.ts";
 import { HASH } from "../support/users.ts";
 import { PatientClient } from "./patient-client.ts";
@@ -128,7 +128,7 @@ async function settle(): Promise<void> {
   await env.DB.prepare("UPDATE gc_state SET lease_expires_at = 1").run();
   for (const days of [10, 20, 30]) {
     setDaysAhead(days);
-    const report = await collectGarbage(env, { dryRun: false, force: true });
+    const report = await collectGarbage(withVariables(env), { dryRun: false, force: true });
     expect([report?.error, report?.unfinished]).toEqual([null, []]);
   }
   setDaysAhead(0);
@@ -238,7 +238,8 @@ describe("what was made to fail", () => {
     expect(left).toEqual([]);
   });
 
-  test("is every call of the bucket", () => {
+  // Stores over HTTP have no call of that name for each of R2's.
+  test.skipIf(inject("store") !== "r2")("is every call of the bucket", () => {
     const called = [...r2.matchAll(/(?:#bucket|#resume\(\w+\))\s*\.(\w+)\(/g)].map(([, method]) => method);
     const methods = new Set(called.filter((method) => method !== "resumeMultipartUpload"));
     expect([...methods].sort()).toEqual(
