@@ -1,4 +1,4 @@
-import { applyD1Migrations, reset } from "cloudflare:test";
+import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, inject } from "vitest";
 import { forgetDearest } from "../src/auth/dearest-hash.ts";
@@ -17,6 +17,7 @@ import { shortenPauses } from "../src/storage/retry.ts";
 import { acceptStores } from "../src/storage/whereabouts.ts";
 import { finishBackground } from "./support/background.ts";
 import { healAll } from "./support/faults.ts";
+import { migrate } from "./support/schema.ts";
 import { haveThreeDatabases, setBaseVariables, setVariables, withBaseVariables } from "./support/settings.ts";
 import { STORES } from "./support/stores.ts";
 import { addUser } from "./support/users.ts";
@@ -28,12 +29,14 @@ shortenPauses(1 / 100);
 afterEach(finishBackground);
 
 async function isEmpty(): Promise<boolean> {
-  const [table, users, objects] = await Promise.all([
-    env.DB.prepare("SELECT 1 FROM sqlite_master WHERE name = 'repositories'").first(),
+  const [users, objects, ...tables] = await Promise.all([
     env.USERS.list({ limit: 1 }),
     env.BUCKET.list({ limit: 1 }),
+    ...[env.DB, env.MAIN_DB, env.THIRD_DB].map((db) =>
+      db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'repositories'").first(),
+    ),
   ]);
-  return table === null && users.keys.length === 0 && objects.objects.length === 0;
+  return tables.every((table) => table === null) && users.keys.length === 0 && objects.objects.length === 0;
 }
 
 beforeEach(async () => {
@@ -43,7 +46,7 @@ beforeEach(async () => {
   // Now and then it leaves something as it is.
   do await reset();
   while (!(await isEmpty()));
-  await applyD1Migrations(env.DB, env.MIGRATIONS);
+  await migrate(env.DB);
   await acceptStores(withBaseVariables(env), [openDatabase(env, MAIN)]);
   if (inject("databases") === 3) await haveThreeDatabases();
   await addUser("admin");

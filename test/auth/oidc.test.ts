@@ -356,7 +356,10 @@ describe("a token that is not good is 401, and says why", () => {
 });
 
 describe("the issuer's keys", () => {
-  const start = Date.now();
+  let start = 0;
+  beforeEach(() => {
+    start = Date.now();
+  });
   const at = (seconds: number) => vi.spyOn(Date, "now").mockImplementation(() => start + seconds * 1000);
 
   test("may change: a new one is found when a token has it, and the old one is none any more", async () => {

@@ -1,7 +1,7 @@
 /** Variables of the Worker, and its databases, changed for a test. */
 
-import { applyD1Migrations } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { migrate } from "./schema.ts";
 
 type Variables = Partial<Record<keyof Env, string>>;
 
@@ -49,7 +49,7 @@ let databases: Record<string, "DB" | "MAIN_DB" | "THIRD_DB"> = ONE;
 export async function haveThreeDatabases(places = PLACES): Promise<void> {
   databases = THREE;
   base = { ...base, DATABASES: places };
-  await Promise.all([env.MAIN_DB, env.THIRD_DB].map((db) => applyD1Migrations(db, env.MIGRATIONS)));
+  await Promise.all([env.MAIN_DB, env.THIRD_DB].map(migrate));
 }
 
 /** What the registry calls the database that tests call DB. */
