@@ -10,7 +10,7 @@ import { startDocker } from "./support/docker.ts";
 import { docker, host, image, itLeavesACleanLog, logSince, markLog, workspace } from "./support/shared.ts";
 
 /** In the middle of the large layer, which comes first or nearly so. */
-const HALF_WAY = 70_000_000;
+const HALF_WAY = 40_000_000;
 const name = "broken/image";
 
 describe("a connection that is cut half way", () => {

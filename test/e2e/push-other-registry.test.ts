@@ -59,7 +59,7 @@ describe("distribution's registry", () => {
   });
 
   it("drops a session when a chunk breaks off; the push begins the blob anew, and ends well", async () => {
-    const line = await startFrayedLine(other, [40_000_000, 60_000_000]);
+    const line = await startFrayedLine(other, [20_000_000, 30_000_000]);
     const { code, stderr } = await berth(["push", layout, `${line.host}/frayed:1`], folder);
     expect(code, stderr).toBe(0);
     expect(line.cuts()).toBe(2);

@@ -49,7 +49,7 @@ afterAll(async () => {
   await registry.service.stop();
 });
 
-describe("a layer of 150 MB, where the edge lets 20 MB through", () => {
+describe("a layer of 80 MiB, where the edge lets 10 MiB through", () => {
   it("fails without the relay, with an error that says 413", async () => {
     await expect(docker.push(image.name, `${edge.host}/direct/docker:1`)).rejects.toThrow(
       /413 Request Entity Too Large/,
@@ -132,7 +132,7 @@ describe("a push through the relay ends well", () => {
   });
 
   it("when connections are cut at random", async () => {
-    const lengths = Array.from({ length: 8 }, () => Math.ceil(Math.random() * 30_000_000));
+    const lengths = Array.from({ length: 8 }, () => Math.ceil(Math.random() * 16_000_000));
     const line = await startFrayedLine(edge.host, lengths);
     const { host, service } = await startRelay(workspace, line.host);
     services.push(service);

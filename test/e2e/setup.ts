@@ -19,7 +19,7 @@ import type { Service } from "./support/service.ts";
 import { asVars, openStore, type RegistryStore } from "./support/store.ts";
 
 /** More than the edge lets through at a time. Bytes. */
-const BIG_LAYER = 150 * 1024 ** 2;
+const BIG_LAYER = 80 * 1024 ** 2;
 
 /** Where nothing turns on the size: each client spends seconds on a large layer, each time. Bytes. */
 const SMALL_LAYER = 12 * 1024 ** 2;

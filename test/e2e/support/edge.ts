@@ -25,7 +25,7 @@ export interface Edge {
  * nginx, which lets so much through at a time. While the registry is away it answers 502.
  * @param limit as nginx writes it
  */
-export async function startEdge(workspace: string, upstream: string, limit = "20m"): Promise<Edge> {
+export async function startEdge(workspace: string, upstream: string, limit = "10m"): Promise<Edge> {
   const folder = mkdtempSync(join(workspace, "edge-"));
   for (const name of ["body", "proxy", "fastcgi", "uwsgi", "scgi"]) mkdirSync(join(folder, name));
   const port = await freePort();
