@@ -90,7 +90,7 @@ describe("without a token in the environment", () => {
     });
 
   test("takes wrangler's login, and the account that it is for", async () => {
-    expect(await list()).toMatchObject({ code: 0, stderr: "" });
+    expect(await list()).toMatchObject({ code: 0, stderr: "There are no users.\n" });
     expect(new Set(cloudflare.asked.map(({ authorization }) => authorization))).toEqual(
       new Set(["Bearer kept"]),
     );
