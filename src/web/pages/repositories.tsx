@@ -7,6 +7,7 @@ import type { Ranking } from "../../storage/browse/ranking.ts";
 import type { Summary } from "../../storage/browse/summaries.ts";
 import type { View, WebEnv } from "../context.ts";
 import { findRanked, findRepositories } from "../looking-through.ts";
+import { Choice } from "../parts/forms.tsx";
 import { Crumbs, folderPath, Pages, repositoryPath } from "../parts/navigation.tsx";
 import { Age, Bar, Bytes, Count, Pulled } from "../parts/values.tsx";
 import { render } from "../render.tsx";
@@ -63,16 +64,12 @@ function Repositories(props: Props) {
             <label for="q">{texts.filterByName}</label>
             <input id="q" name="q" type="search" value={part} autocomplete="off" autocapitalize="none" />
           </div>
-          <div>
-            <label for="sort">{texts.order}</label>
-            <select id="sort" name="sort">
-              {ORDERS.map((one) => (
-                <option value={one} selected={one === order}>
-                  {texts.repositoryOrders[one]}
-                </option>
-              ))}
-            </select>
-          </div>
+          <Choice
+            name="sort"
+            label={texts.order}
+            options={ORDERS.map((one) => [one, texts.repositoryOrders[one]])}
+            chosen={order}
+          />
           <button type="submit" class="quiet">
             {texts.show}
           </button>

@@ -18,6 +18,7 @@ import { authorize, mayDelete, notThere } from "../access.ts";
 import type { Context, View, WebEnv } from "../context.ts";
 import { cosignTags, type Mark, marksOf } from "../marks.ts";
 import { readManifest } from "../oci-json.ts";
+import { Choice } from "../parts/forms.tsx";
 import { Crumbs, Pages, placePath, repositoryPath } from "../parts/navigation.tsx";
 import { PullCommands } from "../parts/pull.tsx";
 import { Readme } from "../parts/readme.tsx";
@@ -205,16 +206,12 @@ function Filter({ view, name, wanted }: Pick<Props, "view" | "name" | "wanted">)
           <label for="q">{texts.filterTags}</label>
           <input id="q" name="q" type="search" value={wanted.part} autocomplete="off" autocapitalize="none" />
         </div>
-        <div>
-          <label for="sort">{texts.order}</label>
-          <select id="sort" name="sort">
-            {ORDERS.map((order) => (
-              <option value={order} selected={order === wanted.order}>
-                {texts.orders[order]}
-              </option>
-            ))}
-          </select>
-        </div>
+        <Choice
+          name="sort"
+          label={texts.order}
+          options={ORDERS.map((order) => [order, texts.orders[order]])}
+          chosen={wanted.order}
+        />
         <button type="submit" class="quiet">
           {texts.show}
         </button>

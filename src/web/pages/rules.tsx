@@ -17,7 +17,7 @@ import { listPolicies } from "../../storage/policies.ts";
 import { mainStores } from "../../storage/stores.ts";
 import { notThere, requireAdmin } from "../access.ts";
 import type { View, WebEnv } from "../context.ts";
-import { Field, FormToken } from "../parts/forms.tsx";
+import { Choice, Field, FormToken } from "../parts/forms.tsx";
 import { Bar, Bytes } from "../parts/values.tsx";
 import { render } from "../render.tsx";
 import { readForm } from "../session.ts";
@@ -122,13 +122,14 @@ function Rules({ view, policies, quotas }: Props) {
         <form method="post" action="/rules/quota" class="row">
           <FormToken view={view} />
           <Labelled id="quota-name" name="name" label={texts.name} />
-          <div>
-            <label for="kind">{texts.kind}</label>
-            <select id="kind" name="kind">
-              <option value="repositories">{texts.ofRepositories}</option>
-              <option value="owner">{texts.ofOwner}</option>
-            </select>
-          </div>
+          <Choice
+            name="kind"
+            label={texts.kind}
+            options={[
+              ["repositories", texts.ofRepositories],
+              ["owner", texts.ofOwner],
+            ]}
+          />
           <Field name="pattern" label={texts.patternOrUser} />
           <Field name="gigabytes" label={texts.gigabytes} />
           <button type="submit">{texts.setQuota}</button>

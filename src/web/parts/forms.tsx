@@ -7,6 +7,31 @@ export function FormToken({ view }: { view: View }) {
   return <input type="hidden" name="form" value={view.formToken} />;
 }
 
+interface ChoiceProps {
+  name: string;
+  label: string;
+  /** Each value, with what stands for it. */
+  options: readonly (readonly [value: string, text: string])[];
+  /** The value that is chosen already; by default the first. */
+  chosen?: string;
+}
+
+/** One of several, with its label. One of its name a page. */
+export function Choice({ name, label, options, chosen }: ChoiceProps) {
+  return (
+    <div>
+      <label for={name}>{label}</label>
+      <select id={name} name={name}>
+        {options.map(([value, text]) => (
+          <option value={value} selected={value === chosen}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}
+
 interface FieldProps {
   name: string;
   label: string;
