@@ -12,7 +12,7 @@ export interface Opened {
 export type OpenBlob = (select: (size: number) => ByteRange | null) => Promise<Opened>;
 
 /** From how many bytes on opening another range is better than reading past them. */
-export const WORTH_SKIPPING = 4 * 1024 * 1024;
+const WORTH_SKIPPING = 4 * 1024 * 1024;
 
 /** Each takes a query and a call of the store. */
 const MAX_SKIPS = 100;

@@ -40,7 +40,7 @@ export interface Listing {
 export async function listLayer(open: OpenBlob, part: string, limits: Limits): Promise<Listing> {
   const opened = await open((size) => (size > limits.compressed ? footerOf(size) : null));
   if (opened.size <= limits.compressed) return listArchive(open, opened, part, limits);
-  const table = await readTable(open, opened.body);
+  const table = await readTable(open, opened);
   if (table === null) return listArchive(open, await open(() => null), part, limits);
   const listing: Listing = { ...nothing(opened.size), byTable: true };
   for (const entry of table) add(listing, entry, part, limits.shown);

@@ -6,8 +6,8 @@
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { ByteRange } from "../../oci/range.ts";
-import type { OpenBlob } from "./blob.ts";
-import { type EntryKind, pathOf, readHeader, type TarEntry } from "./tar.ts";
+import type { OpenBlob, Opened } from "./blob.ts";
+import { BLOCK, type EntryKind, pathOf, readHeader, type TarEntry } from "./tar.ts";
 
 /** The last bytes: an empty gzip member that says where the table is. */
 const FOOTER = 51;
@@ -37,22 +37,18 @@ export function footerOf(size: number): ByteRange {
   return { offset: size - length, length };
 }
 
-/** What the layer says of itself. @returns null when it has no table, or none that can be read here */
-export async function readTable(
-  open: OpenBlob,
-  footer: ReadableStream<Uint8Array>,
-): Promise<TarEntry[] | null> {
-  const offset = offsetIn(Buffer.from(await new Response(footer).arrayBuffer()));
+/**
+ * What the layer says of itself.
+ * @param footer opened at {@link footerOf}
+ * @returns null when it has no table, or none that can be read here
+ */
+export async function readTable(open: OpenBlob, footer: Opened): Promise<TarEntry[] | null> {
+  const offset = offsetIn(Buffer.from(await new Response(footer.body).arrayBuffer()));
   if (offset === null) return null;
-  let fits = false;
-  const { body } = await open((size) => {
-    const length = size - FOOTER - offset;
-    fits = length > 0 && length <= MAX_TABLE;
-    return fits ? { offset, length } : footerOf(size);
-  });
-  if (fits) return parseTable(await unpack(body).catch(() => null));
-  await body.cancel();
-  return null;
+  const length = footer.size - FOOTER - offset;
+  if (length <= 0 || length > MAX_TABLE) return null;
+  const { body } = await open(() => ({ offset, length }));
+  return parseTable(await unpack(body).catch(() => null));
 }
 
 /** "%016xSTARGZ" in the extra field of the footer's gzip header. */
@@ -77,11 +73,11 @@ async function unpack(body: ReadableStream<Uint8Array>): Promise<Buffer> {
 
 /** @param archive a tar archive with the table as its one file; null for none */
 function parseTable(archive: Buffer | null): TarEntry[] | null {
-  if (archive === null || archive.byteLength < 512) return null;
-  const header = readHeader(archive.subarray(0, 512));
+  if (archive === null || archive.byteLength < BLOCK) return null;
+  const header = readHeader(archive.subarray(0, BLOCK));
   if (header?.path !== "stargz.index.json") return null;
   try {
-    const { entries } = JSON.parse(archive.toString("utf8", 512, 512 + header.size)) as {
+    const { entries } = JSON.parse(archive.toString("utf8", BLOCK, BLOCK + header.size)) as {
       entries: TableEntry[];
     };
     return entries.filter(isEntry).map(entryOf);

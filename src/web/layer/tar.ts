@@ -17,7 +17,8 @@ export interface TarEntry {
   target: string | null;
 }
 
-const BLOCK = 512;
+/** What archives are made of. Bytes. */
+export const BLOCK = 512;
 
 /** What is kept of a long name, or of pax's records. Bytes. */
 const MAX_NOTE = 64 * 1024;
