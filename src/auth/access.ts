@@ -2,8 +2,8 @@
 
 import type { Glob } from "../oci/globs.ts";
 import type { Scopes } from "./scopes.ts";
-import type { Action, Grant, UserEntry } from "./user-entry.ts";
-import { coversGrants } from "./user-rules.ts";
+import { type Action, type Grant, parseGrant, type UserEntry } from "./user-entry.ts";
+import { coversGrants, type Rights } from "./user-rules.ts";
 
 /** Whom a request is of, as a token names it: what it may do is looked up anew each time. */
 export type Subject =
@@ -155,8 +155,9 @@ export class Access {
     return this.#carried.repositories.some((scope) => scope.name === name && scope.actions.includes(action));
   }
 
-  /** Whether the caller has all of these rights: nobody gives more than that. */
-  covers(grants: readonly Grant[]): boolean {
+  /** Whether the caller has all of these rights: nobody gives more than that. @param access as it is stored */
+  covers(access: Rights["access"]): boolean {
+    const grants = access.map(parseGrant).filter((grant) => grant !== null);
     return this.#rights.every((own) => coversGrants(own, grants));
   }
 

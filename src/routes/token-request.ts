@@ -46,8 +46,7 @@ export async function makeRequestedToken(
   owner: string,
   { name, access, lifetime }: TokenRequest,
 ): Promise<Extract<Making, { kind: "made" }>> {
-  const grants = access.map(parseGrant).filter((grant) => grant !== null);
-  if (owner !== caller.access.user && !caller.access.covers(grants))
+  if (owner !== caller.access.user && !caller.access.covers(access))
     throw new RegistryError("DENIED", "you may make no token with more rights than you have");
   const making = await makeToken(env, caller.actor, { name, owner, access, lifetime });
   if (making.kind === "made") return making;

@@ -1,6 +1,6 @@
 /** What every page of a repository asks first. */
 
-import { type Action, parseGrant } from "../auth/user-entry.ts";
+import type { Action } from "../auth/user-entry.ts";
 import type { Rights } from "../auth/user-rules.ts";
 import { RegistryError } from "../oci/errors.ts";
 import { parseRepositoryName, type RepositoryName } from "../oci/reference.ts";
@@ -40,8 +40,7 @@ export function requirePassword(c: Context): void {
 
 /** @throws RegistryError DENIED when these are rights that the caller lacks */
 export function requireRights(c: Context, { access }: Rights): void {
-  const grants = access.map(parseGrant).filter((grant) => grant !== null);
-  if (c.get("access").covers(grants)) return;
+  if (c.get("access").covers(access)) return;
   throw new RegistryError(
     "DENIED",
     "you may give no more rights than you have, and set no password of who has more",
