@@ -16,7 +16,10 @@ describe("a segment", () => {
     const before = await env.DB.prepare("SELECT updated_at FROM tags WHERE name = 'v1'").first("updated_at");
     await env.DB.prepare("UPDATE manifests SET pulled_at = 86400000 WHERE digest = ?1").bind(image).run();
     place(MOVING);
+    await env.DB.prepare("UPDATE repositories SET pushed_at = 7 WHERE name = 'team/app'").run();
     expect(await pass()).toEqual({ moved: 4, left: [], damaged: [] });
+    const moved = env.THIRD_DB.prepare("SELECT pushed_at FROM repositories WHERE name = 'team/app'");
+    expect(await moved.first("pushed_at")).toBe(7);
     const copies = env.THIRD_DB.prepare("SELECT pulled_at FROM manifests WHERE digest = ?1").bind(image);
     expect(await copies.first("pulled_at")).toBe(86_400_000);
     expect(await pass()).toEqual({ moved: 0, left: [], damaged: [] });

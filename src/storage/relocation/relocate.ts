@@ -24,6 +24,7 @@ import {
   clearSome,
   copiedSince,
   countManifests,
+  dateRepository,
   finishCopy,
   listAllNames,
   listMoving,
@@ -117,6 +118,7 @@ class Relocation implements Walk {
     const { repository, from, to } = removal;
     const rows = await listMoving(from.db, repository, after, limit);
     if (rows.length === 0) {
+      await dateRepository(from.db, to.db, repository);
       const copies = await countManifests(to.db, repository);
       await finishCopy(from.db, repository, to.name, copies);
       return { items: [], end: repository };

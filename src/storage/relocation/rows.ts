@@ -76,8 +76,6 @@ export interface MovingManifest {
   size: number;
   /** When it was last pulled; null where that is not known. Milliseconds since the epoch. */
   pulled_at: number | null;
-  /** When its repository was last pushed to. */
-  pushed_at: number;
   tags: { name: Tag; updatedAt: number }[];
 }
 
@@ -91,7 +89,6 @@ export async function listMoving(
   const rows = await db
     .prepare(
       `SELECT id, digest, size, pulled_at,
-         (SELECT pushed_at FROM repositories WHERE id = manifests.repository_id) AS pushed_at,
          (SELECT json_group_array(json_object('name', name, 'updatedAt', updated_at)) FROM tags
           WHERE manifest_id = manifests.id) AS tags
        FROM manifests
@@ -127,11 +124,11 @@ export async function listLinked(
     .all<MovingBlob>();
 }
 
-/** Gives a copy, the copies of its tags, and the repository, the times of what they are copies of. */
+/** Gives a copy, and the copies of its tags, the times of what they are copies of. */
 export async function dateCopy(
   db: Database,
   repository: RepositoryName,
-  { digest, pulled_at: pulledAt, pushed_at: pushedAt, tags }: MovingManifest,
+  { digest, pulled_at: pulledAt, tags }: MovingManifest,
 ): Promise<void> {
   await db.batch([
     db
@@ -140,7 +137,6 @@ export async function dateCopy(
          WHERE repository_id = (SELECT id FROM repositories WHERE name = ?1) AND digest = ?2 AND ?3 IS NOT NULL`,
       )
       .bind(repository, digest, pulledAt),
-    db.prepare(`UPDATE repositories SET pushed_at = ?2 WHERE name = ?1`).bind(repository, pushedAt),
     db
       .prepare(
         `UPDATE tags SET updated_at = value ->> 'updatedAt' FROM json_each(?2)
@@ -148,6 +144,23 @@ export async function dateCopy(
       )
       .bind(repository, JSON.stringify(tags)),
   ]);
+}
+
+/** Gives a repository that was copied the time of the last push to what it is a copy of. */
+export async function dateRepository(
+  from: Database,
+  to: Database,
+  repository: RepositoryName,
+): Promise<void> {
+  const row = await from
+    .prepare(`SELECT pushed_at FROM repositories WHERE name = ?1`)
+    .bind(repository)
+    .first<{ pushed_at: number }>();
+  if (row === null) return;
+  await to
+    .prepare(`UPDATE repositories SET pushed_at = ?2 WHERE name = ?1`)
+    .bind(repository, row.pushed_at)
+    .all();
 }
 
 /**
