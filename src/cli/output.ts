@@ -16,6 +16,12 @@ export function print({ json }: OutputOptions, line: string, document: unknown):
   console.log(json ? JSON.stringify(document) : line);
 }
 
+/** What of a line a terminal shows without wrapping it: such a line could not be drawn over. */
+export function fitLine(line: string, { columns }: NodeJS.WriteStream): string {
+  // Not every terminal knows how wide it is.
+  return line.slice(0, (columns || 80) - 1);
+}
+
 /** Says that it is done, where there is nothing else to print: to people beside the output. */
 export function confirm({ json }: OutputOptions, line: string, document: unknown): void {
   if (json) console.log(JSON.stringify(document));

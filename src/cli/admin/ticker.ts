@@ -1,5 +1,7 @@
 /** How far a long command is: on a terminal one line that is rewritten, else a line now and then. */
 
+import { fitLine } from "../output.ts";
+
 /** Between two lines where there is no terminal. Milliseconds. */
 const INTERVAL = 10_000;
 
@@ -14,8 +16,7 @@ export class Ticker {
 
   tick(text: string): void {
     if (this.#stream.isTTY) {
-      // A line that wraps could not be rewritten. Not every terminal knows how wide it is.
-      this.#shown = text.slice(0, (this.#stream.columns || 80) - 1);
+      this.#shown = fitLine(text, this.#stream);
       this.#stream.write(`\r\x1b[K${this.#shown}`);
     } else if (Date.now() - this.#last >= INTERVAL) {
       this.#last = Date.now();

@@ -1,6 +1,7 @@
 /** What a push shows while it runs: a bar for each blob on a terminal, else a line when something happened. */
 
 import type { Digest } from "../../oci/digest.ts";
+import { fitLine } from "../output.ts";
 import { formatSize } from "../size.ts";
 import { shorten } from "./image.ts";
 import type { BlobOutcome } from "./push-blob.ts";
@@ -105,7 +106,7 @@ class Bars implements Progress {
   #draw(above: string): void {
     if (above === "" && this.#drawn === 0 && this.#running.size === 0) return;
     const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A` : "";
-    const bars = [...this.#running].map((bar) => fit(render(bar, Date.now()), this.#stream.columns));
+    const bars = [...this.#running].map((bar) => fitLine(render(bar, Date.now()), this.#stream));
     this.#drawn = bars.length;
     this.#stream.write(`${up}\x1b[0J${above}${bars.map((bar) => `${bar}\n`).join("")}`);
   }
@@ -120,11 +121,6 @@ function render({ digest, size, samples }: Bar, now: number): string {
   const bar = "█".repeat(full) + "░".repeat(BAR_WIDTH - full);
   const percent = `${Math.floor(share * 100)}%`.padStart(4);
   return `${shorten(digest)}  ${bar} ${percent} of ${formatSize(size)}  ${formatSize(Math.round(speed))}/s`;
-}
-
-/** A line that wraps would be drawn over wrongly. @param columns 0 where the terminal does not know */
-function fit(line: string, columns: number): string {
-  return line.slice(0, (columns || 80) - 1);
 }
 
 function describe({ kind, resumed }: Parameters<ProgressLine["end"]>[0]): string {

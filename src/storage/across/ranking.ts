@@ -2,7 +2,7 @@
 
 import { listRanked, type Ranked, type Ranking } from "../browse/ranking.ts";
 import { databasesOf, readPlacement } from "../placement.ts";
-import { openStores, type StoresEnv } from "../stores.ts";
+import { allStores, type StoresEnv } from "../stores.ts";
 
 /** A place in the order. Of the same value, databases come in their order, and in each the youngest first. */
 export interface Rank extends Pick<Ranked, "value" | "id"> {
@@ -26,8 +26,7 @@ export async function listRankedAcross(
 ): Promise<{ found: (Ranked & Rank)[]; end: Rank | null }> {
   const databases = databasesOf(env);
   const lists = await Promise.all(
-    databases.map(async (database) => {
-      const { db } = openStores(env, database);
+    allStores(env).map(async ({ name: database, db }) => {
       const ranked = await listRanked(db, ranking, belowOf(database, after, databases), limit);
       return ranked.map((one) => ({ ...one, database }));
     }),
