@@ -15,6 +15,7 @@ import { freePort } from "./support/ports.ts";
 import { RecordingProxy } from "./support/recording-proxy.ts";
 import { faultsIn, type Registry, startRegistry } from "./support/registry.ts";
 import { docker, host, smallImage, workspace } from "./support/shared.ts";
+import { asVars, behindEndpoint } from "./support/store.ts";
 
 /** A registry whose clients meet its store through a proxy that listens. */
 interface Behind {
@@ -42,22 +43,16 @@ const STORES: Record<string, (port: number) => Promise<Behind>> = {
   }),
   "S3, as wrangler's endpoint speaks it": async (port) => ({
     port,
-    variables: (proxy) => [
-      "STORE:s3",
-      `STORE_URL:${s3EndpointAt(proxy)}`,
-      `STORE_ACCESS_KEY_ID:${S3_KEYS.accessKeyId}`,
-      `STORE_SECRET_ACCESS_KEY:${S3_KEYS.secretAccessKey}`,
-    ],
+    variables: (proxy) => asVars(behindEndpoint("s3", proxy).variables),
     environment: s3Config(),
   }),
   "Azure, as azurite speaks it": async () => {
     azure = await outerAzure();
     const { STORE_URL = "", ...others } = azure.variables;
     const { port, pathname } = new URL(STORE_URL);
-    const rest = Object.entries(others).map(([name, value]) => `${name}:${value}`);
     return {
       port: Number(port),
-      variables: (proxy) => [...rest, `STORE_URL:http://localhost:${proxy}${pathname}`],
+      variables: (proxy) => asVars({ ...others, STORE_URL: `http://localhost:${proxy}${pathname}` }),
     };
   },
 };

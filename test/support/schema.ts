@@ -10,8 +10,8 @@ const IDENTITY = "UPDATE registry SET identity = lower(hex(randomblob(16)))";
 let schema: string[] | null = null;
 
 /**
- * Brings an empty database to where the migrations do. They run once in each file of tests, as running them takes
- * longer than most tests: after that their outcome is written.
+ * Brings an empty database to where the migrations do. They run once in an isolate, as running them takes longer
+ * than most tests: after that their outcome is written.
  */
 export async function migrate(db: D1Database): Promise<void> {
   if (schema !== null) {

@@ -29,8 +29,8 @@ export async function openStore(name: string, port: number): Promise<RegistrySto
   return open(port);
 }
 
-/** The same bucket, by its S3 endpoint. */
-function behindEndpoint(kind: "s3" | "gcs", port: number): RegistryStore {
+/** The same bucket, by its S3 endpoint at that port. */
+export function behindEndpoint(kind: "s3" | "gcs", port: number): RegistryStore {
   const variables = {
     STORE: kind,
     STORE_URL: s3EndpointAt(port),
