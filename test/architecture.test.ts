@@ -112,6 +112,7 @@ describe("files", () => {
       /R2Bucket|R2MultipartUpload|\bBUCKET\.|\.(resume|create)MultipartUpload\(/,
       /^storage\/objects\/r2\.ts$/,
     ],
+    ["the disk", /disk\.invalid/, /^storage\/objects\/disk\/folder\.ts$/],
     ["D1", /D1Database|D1PreparedStatement|\bDB\./, /^storage\/database\.ts$|^cli\/database\.ts$/],
     // `npm start` looks into wrangler's own book of migrations; what changes users adds to the audit trail.
     ["SQL", /\.prepare\(|\.batch[(<]/, /^storage\/|^cli\/(local-state|database)\.ts$/],

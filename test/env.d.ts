@@ -7,6 +7,8 @@ declare namespace Cloudflare {
     THIRD_DB: D1Database;
     /** Another bucket, for those that objects move to. */
     OTHER: R2Bucket;
+    /** An empty folder of this machine. */
+    DISK: Fetcher;
     /** Answers where the tests' own miniflare listens. Set by vitest.config.ts. */
     WHERE: Fetcher;
   }

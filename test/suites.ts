@@ -17,6 +17,7 @@ export const SUITES = {
 /** What of the suite "worker" is run once more with the bytes in another store. */
 export const AGAIN = {
   s3: ["api/uploads.test.ts", "api/upload-store-faults.test.ts", "api/pull.test.ts"],
+  disk: ["api/uploads.test.ts", "api/upload-store-faults.test.ts", "api/pull.test.ts", "gc/bucket.test.ts"],
   azure: ["api/uploads.test.ts", "gc/bucket.test.ts"],
   /** With three databases; all of "api/" by DATABASES=3. */
   databases: ["api/content-management.test.ts", "api/pull.test.ts", "api/uploads.test.ts"],

@@ -1,3 +1,6 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
@@ -7,8 +10,8 @@ import type { StoreName } from "./support/stores.ts";
 
 /** The whole suite "worker" on another store, when somebody asks for it: CONTRIBUTING.md. */
 const { STORE: whole, DATABASES, AZURITE_HOME, S3_SERVER = "" } = process.env;
-if (whole !== undefined && !["s3", "server", "gcs", "azure", "memory"].includes(whole))
-  throw new Error(`STORE is ${whole}, but must be s3, server, gcs, azure or memory`);
+if (whole !== undefined && !["disk", "s3", "server", "gcs", "azure", "memory"].includes(whole))
+  throw new Error(`STORE is ${whole}, but must be disk, s3, server, gcs, azure or memory`);
 if (DATABASES !== undefined && DATABASES !== "3") throw new Error("DATABASES must be 3");
 if (whole === "azure" && !AZURITE_HOME) throw new Error("STORE=azure needs AZURITE_HOME");
 if (whole === "server" && S3_SERVER === "") throw new Error("STORE=server needs S3_SERVER");
@@ -26,7 +29,10 @@ const workerd = () =>
         OTHER: { id: "other", s3Credentials: S3_KEYS },
       },
       d1Databases: { DB: "db", MAIN_DB: "db-main", THIRD_DB: "db-third" },
-      serviceBindings: { WHERE: async (_, miniflare) => new Response(String(await miniflare.ready)) },
+      serviceBindings: {
+        WHERE: async (_, miniflare) => new Response(String(await miniflare.ready)),
+        DISK: { disk: { path: mkdtempSync(join(tmpdir(), "berth-test-")), writable: true } },
+      },
     },
   }));
 
@@ -45,6 +51,7 @@ const again = [
     plugins: [workerd()],
     test: { ...against("r2", "worker on three databases", 3), include: filesOf("databases") },
   },
+  { plugins: [workerd()], test: { ...against("disk", "worker on a disk"), include: filesOf("disk") } },
   { plugins: [workerd()], test: { ...against("s3", "worker on s3"), include: filesOf("s3") } },
   { plugins: [workerd()], test: { ...against("azure", "worker on azure"), include: filesOf("azure") } },
 ];
@@ -67,7 +74,7 @@ export default defineConfig({
         },
       },
       // Azure where azurite is installed: see support/azurite-setup.ts.
-      ...(whole === undefined && DATABASES === undefined ? again.slice(0, AZURITE_HOME ? 3 : 2) : []),
+      ...(whole === undefined && DATABASES === undefined ? again.slice(0, AZURITE_HOME ? 4 : 3) : []),
     ],
   },
 });

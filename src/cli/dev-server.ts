@@ -5,9 +5,17 @@
  */
 
 import process from "node:process";
-import { unstable_startWorker as startWorker } from "wrangler";
+import { unstable_readConfig as readConfig, unstable_startWorker as startWorker } from "wrangler";
+import { diskBinding } from "./disk-plugin.ts";
 import { prepareState } from "./local-state.ts";
-import { CONFIG, type DevServerMessage, type DevServerSettings, type FirstUser, STATE } from "./wrangler.ts";
+import {
+  CONFIG,
+  type DevServerMessage,
+  type DevServerSettings,
+  type FirstUser,
+  OBJECTS,
+  STATE,
+} from "./wrangler.ts";
 
 const { host, port, vars, tls, entry }: DevServerSettings = JSON.parse(process.argv[2] ?? "");
 
@@ -16,9 +24,14 @@ const first = await prepare();
 const server = startWorker({
   config: CONFIG,
   ...(entry !== undefined && { entrypoint: entry }),
-  bindings: Object.fromEntries(
-    Object.entries(vars).map(([name, value]) => [name, { type: "plain_text", value }] as const),
-  ),
+  bindings: {
+    ...Object.fromEntries(
+      Object.entries({ ...ownStore(), ...vars }).map(
+        ([name, value]) => [name, { type: "plain_text", value }] as const,
+      ),
+    ),
+    DISK: diskBinding(OBJECTS),
+  },
   dev: {
     remote: false,
     inspector: false,
@@ -51,6 +64,11 @@ try {
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   await end(1);
+}
+
+/** A folder stands in for the bucket that the registry has on Cloudflare; where it has another store, that is asked here too. */
+function ownStore(): Record<string, string> {
+  return readConfig({ config: CONFIG }).vars.STORE === "r2" ? { STORE: "disk" } : {};
 }
 
 function say(message: DevServerMessage): Promise<void> {

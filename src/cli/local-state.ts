@@ -8,7 +8,7 @@ import { isUserName } from "../auth/user-entry.ts";
 import { isDatabase } from "./cloudflare/configuration.ts";
 import { makePrivateFolder } from "./private-folder.ts";
 import { hashPassword } from "./user-entries.ts";
-import { CONFIG, type FirstUser, ROOT, STATE } from "./wrangler.ts";
+import { CONFIG, type FirstUser, OBJECTS, ROOT, STATE } from "./wrangler.ts";
 
 const MIGRATIONS = `${ROOT}/migrations`;
 
@@ -35,6 +35,7 @@ interface Bindings {
 export async function prepareState(): Promise<FirstUser | null> {
   // Password hashes and everybody's images.
   await makePrivateFolder(STATE);
+  await makePrivateFolder(OBJECTS);
   const proxy = await getPlatformProxy<Bindings & Record<string, unknown>>({
     configPath: CONFIG,
     // Below the folder that wrangler is told, where it keeps what is local.

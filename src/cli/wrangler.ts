@@ -27,6 +27,9 @@ export function assertCheckout(): void {
 /** Where `npm start` keeps its state. */
 export const STATE = resolve(process.env.BERTH_STATE ?? `${ROOT}/.wrangler/state`);
 
+/** Where the bytes lie there, unless the registry has a store elsewhere. */
+export const OBJECTS = `${STATE}/objects`;
+
 /** For programs that run wrangler, or have it in them, where nobody watches. */
 const QUIET = {
   // Nothing is asked of the network: no placeholder for request.cf, no metrics, no prompts.

@@ -20,6 +20,9 @@ import {
   streamOf,
 } from "../support/registry.ts";
 
+/** An object of parts is several files there, each with a body of its own: which one breaks cannot be counted. */
+const hasFiles = inject("store") === "disk";
+
 const MIB = 1024 * 1024;
 const PART = 8 * MIB;
 
@@ -99,7 +102,7 @@ describe("a session that cannot end well any more", () => {
     expect(await stateOf(location)).toBe(undefined);
   });
 
-  test("whose object went while its bytes were taken back is gone at once", async () => {
+  test.skipIf(hasFiles)("whose object went while its bytes were taken back is gone at once", async () => {
     const content = noise(PART + 5);
     const location = await startUpload("a");
     await patch(location, content.subarray(0, PART + 1));
@@ -143,7 +146,7 @@ describe("a finished object that has to be read back", () => {
     return location;
   }
 
-  test("is read on from where it broke off, as often as there is progress", async () => {
+  test.skipIf(hasFiles)("is read on from where it broke off, as often as there is progress", async () => {
     const content = noise(2 * PART + 5);
     const location = await evicted(content);
     breakBodies(MIB, 3 * MIB + 7, 0, 1, PART, 2 * MIB);
@@ -193,17 +196,20 @@ describe("a closing PUT of unknown length that was cut off, behind an eviction",
     await goOn(await cut());
   });
 
-  test("also when taking the bytes back breaks off, and goes on with the next request", async () => {
-    // The first read is the one that hashes; the others take back.
-    breakBodies(CUT, MIB, 0, PART, 0, 0, 0, 0);
-    const location = await cut();
-    expect((await stateOf(location))?.phase).toBe("reopening");
-    healAll();
-    await evictDurableObject(stubOf(location));
-    await goOn(location);
-  });
+  test.skipIf(hasFiles)(
+    "also when taking the bytes back breaks off, and goes on with the next request",
+    async () => {
+      // The first read is the one that hashes; the others take back.
+      breakBodies(CUT, MIB, 0, PART, 0, 0, 0, 0);
+      const location = await cut();
+      expect((await stateOf(location))?.phase).toBe("reopening");
+      healAll();
+      await evictDurableObject(stubOf(location));
+      await goOn(location);
+    },
+  );
 
-  test("can be cancelled in the middle of it: nothing stays", async () => {
+  test.skipIf(hasFiles)("can be cancelled in the middle of it: nothing stays", async () => {
     breakBodies(CUT, MIB, 0, 0, 0, 0);
     const location = await cut();
     expect((await stateOf(location))?.phase).toBe("reopening");

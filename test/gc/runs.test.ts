@@ -2,7 +2,7 @@
 
 import { createScheduledController } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, inject, test } from "vitest";
 import type { CollectionReport } from "../../src/gc/report.ts";
 import worker from "../../src/index.ts";
 import { setDaysAhead } from "../support/clock.ts";
@@ -176,16 +176,20 @@ test("cron runs it", async () => {
 });
 
 describe("cost", () => {
-  test("looking for orphans reads a few rows an object, and no more than its pages a run", async () => {
-    for (let index = 0; index < 40; index++) await pushBlob("a", `layer ${index}`);
-    setVariables({ ORPHAN_AGE: "2s", UPLOAD_EXPIRY: "1s" });
-    await new Promise((resolve) => setTimeout(resolve, 2100));
-    await collect();
-    const costs = await measure(() => collect());
-    // The identity of the bucket, and a page of each prefix.
-    expect(costs.r2).toEqual({ get: 1, list: 2 });
-    expect(costs.rowsRead).toBeLessThanOrEqual(40 * 3 + 60);
-  });
+  // A folder is listed by its files, which cost nothing.
+  test.skipIf(inject("store") === "disk")(
+    "looking for orphans reads a few rows an object, and no more than its pages a run",
+    async () => {
+      for (let index = 0; index < 40; index++) await pushBlob("a", `layer ${index}`);
+      setVariables({ ORPHAN_AGE: "2s", UPLOAD_EXPIRY: "1s" });
+      await new Promise((resolve) => setTimeout(resolve, 2100));
+      await collect();
+      const costs = await measure(() => collect());
+      // The identity of the bucket, and a page of each prefix.
+      expect(costs.r2).toEqual({ get: 1, list: 2 });
+      expect(costs.rowsRead).toBeLessThanOrEqual(40 * 3 + 60);
+    },
+  );
 
   test("with no garbage, rows read grow with the objects that the walk looks at, and with nothing else", async () => {
     // All objects are old enough to be orphans.

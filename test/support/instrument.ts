@@ -1,6 +1,7 @@
 /** Wraps the real bindings so that calls are counted and can be broken. Nothing is simulated here. */
 
 import { databasesOf } from "../../src/storage/placement.ts";
+import { meteredDisk } from "./disk-calls.ts";
 import { bodyThroughFaults, throughFaults } from "./faults.ts";
 import { costs, countD1, countR2 } from "./meter.ts";
 
@@ -10,6 +11,7 @@ export function instrument(env: Env): Env {
     ...env,
     ...Object.fromEntries(databases),
     BUCKET: bucket(env.BUCKET),
+    DISK: meteredDisk((env as Env & { DISK: Fetcher }).DISK),
     UPLOADS: namespace(env.UPLOADS),
     USERS: users(env.USERS),
   };

@@ -9,11 +9,16 @@ import { countR2 } from "./meter.ts";
 
 const original = globalThis.fetch;
 
-const isUnseen = new AsyncLocalStorage<boolean>();
+const unseenNow = new AsyncLocalStorage<boolean>();
+
+/** Whether calls are neither counted nor broken now. */
+export function isUnseen(): boolean {
+  return unseenNow.getStore() === true;
+}
 
 /** Runs what neither counts nor breaks. */
 export function unseen<T>(work: () => Promise<T>): Promise<T> {
-  return isUnseen.run(true, work);
+  return unseenNow.run(true, work);
 }
 
 /** From then on. @param storeUrl where the store is that a request is about to use; "" for the bucket's binding */
@@ -21,7 +26,7 @@ export function meterStoreCalls(storeUrl: () => string): void {
   globalThis.fetch = async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : String(input));
     const store = storeUrl();
-    if (isUnseen.getStore() || store === "" || !url.href.startsWith(store)) return original(input, init);
+    if (isUnseen() || store === "" || !url.href.startsWith(store)) return original(input, init);
     const method = nameOf(init, url.searchParams);
     countR2(method);
     const carriesBody = init?.body instanceof ReadableStream;

@@ -3,6 +3,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, inject } from "vitest";
 import { AzureContainer } from "../../src/storage/objects/azure/container.ts";
+import { Folder } from "../../src/storage/objects/disk/folder.ts";
 import type { Objects } from "../../src/storage/objects/objects.ts";
 import { STORES as OPENED_BY, openObjects } from "../../src/storage/objects/open.ts";
 import { S3Bucket } from "../../src/storage/objects/s3/bucket.ts";
@@ -19,6 +20,12 @@ export type StoreVariables = Record<string, string>;
 
 /** R2's simulator by its binding. */
 const R2: StoreVariables = { STORE: "r2" };
+
+/** The folder that `npm start` has: an empty one. */
+async function disk(): Promise<StoreVariables> {
+  for (const { name } of await new Folder(env.DISK).list("")) await new Folder(env.DISK).remove(name);
+  return { STORE: "disk" };
+}
 
 /** The same bucket behind miniflare's S3 endpoint, which checks signatures as S3 does. */
 async function s3(bucket = "berth"): Promise<StoreVariables> {
@@ -93,6 +100,7 @@ export function lacking(store: StoreName): string | null {
 
 export const STORES = {
   r2: async () => R2,
+  disk,
   s3: () => s3(),
   gcs,
   azure,

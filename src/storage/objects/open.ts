@@ -1,6 +1,7 @@
 /** Which store the objects are in. Another one is a file, or a folder with one door, beside this, and a line in STORES. */
 
 import { openAzure } from "./azure/azure.ts";
+import { openDisk } from "./disk/disk.ts";
 import { openGcs } from "./gcs.ts";
 import { MovingObjects } from "./moving.ts";
 import type { Objects } from "./objects.ts";
@@ -14,6 +15,7 @@ export const STORES: Record<string, OpenStore> = {
   s3: openS3,
   gcs: openGcs,
   azure: openAzure,
+  disk: openDisk,
 };
 
 /** Opens it; nothing is asked of it yet. @throws Error naming the setting that makes no sense */
