@@ -7,14 +7,22 @@
 import { readSettings, type Settings } from "../config.ts";
 import { log } from "../log.ts";
 import type { Actor } from "../storage/audit.ts";
-import { blobsBefore, emptyRepositories, findFreedBlobs, linksBefore } from "../storage/garbage/blobs.ts";
+import { blobsBefore, emptyRepositories, foreseeLinks, linksBefore } from "../storage/garbage/blobs.ts";
 import { eventsBefore } from "../storage/garbage/events.ts";
 import { checkIdentity } from "../storage/garbage/identity.ts";
 import { unwantedManifests } from "../storage/garbage/manifests.ts";
 import { countWaiting, doomedBefore, forgetRecords, orphansBefore } from "../storage/garbage/objects.ts";
 import { acquireLease, finishRun, type Orders, readLastRun } from "../storage/garbage/runs.ts";
 import { allStores, openStores, type Stores } from "../storage/stores.ts";
-import { addFailure, addTaken, type CollectionReport, newReport, noteSize, type Step } from "./report.ts";
+import {
+  addFailure,
+  addTaken,
+  addUnfinished,
+  type CollectionReport,
+  newReport,
+  noteSize,
+  type Step,
+} from "./report.ts";
 import { LEASE, type Plan, type Run, runStep } from "./step.ts";
 
 /** Rows a page. */
@@ -133,9 +141,9 @@ async function takeEverything(run: Run, settings: Settings, force: boolean): Pro
   // 2. Manifests that the policy gives up.
   await takeUnwanted(run, plan, settings, now, cut);
   // 3. Links that no manifest uses, then 4. blobs that no repository sees.
-  await runStep(run, plan("links", linksBefore(db, cut), MAX_PAGES));
+  if (dry) await addForeseen(run, cut);
+  else await runStep(run, plan("links", linksBefore(db, cut), MAX_PAGES));
   await runStep(run, plan("blobs", blobsBefore(db, cut), MAX_PAGES));
-  if (dry) await attempt(run, "blobs", () => addFreedBlobs(run, cut));
   // 5. Objects that no row names. The walk goes through all objects, and goes on in the next run.
   const orphans = orphansBefore(stores, orphanCut, force);
   await runStep(run, { step: "orphans", garbage: orphans, ...WALK });
@@ -162,11 +170,17 @@ async function takeUnwanted(
   await runStep(run, plan("manifests", unwantedManifests(run.stores.db, policy), MAX_PAGES));
 }
 
-/** A dry run takes no links, so what they hold on to is looked for beside them. */
-async function addFreedBlobs({ stores, report }: Run, cut: number): Promise<void> {
-  const freed = await findFreedBlobs(stores.db, cut, DRY_PAGE);
-  addTaken(report, "blobs", freed);
-  if (freed.length === DRY_PAGE) report.unfinished.push("blobs");
+/** A dry run takes no links, so what they hold on to is looked for with them. */
+async function addForeseen(run: Run, cut: number): Promise<void> {
+  const { stores, report } = run;
+  let more = true;
+  await attempt(run, "links", async () => {
+    const foreseen = await foreseeLinks(stores.db, cut, DRY_PAGE);
+    addTaken(report, "links", foreseen.links);
+    addTaken(report, "blobs", foreseen.blobs);
+    more = foreseen.more;
+  });
+  if (more) for (const step of ["links", "blobs"] as const) addUnfinished(report, step);
 }
 
 async function attempt(run: Run, step: Step, work: () => Promise<void>): Promise<void> {

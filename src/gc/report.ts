@@ -85,6 +85,11 @@ export function addTaken(report: CollectionReport, step: Kind | Upkeep, taken: C
   }
 }
 
+/** Notes, once, that there may be more for a step to do. */
+export function addUnfinished(report: CollectionReport, step: Step): void {
+  if (!report.unfinished.includes(step)) report.unfinished.push(step);
+}
+
 /** Notes how large the database is, in bytes, where that is known. */
 export function noteSize(report: CollectionReport, bytes: number | null, limit: number): void {
   if (bytes !== null) report.database = { bytes, limit, nearlyFull: bytes >= limit * NEARLY };

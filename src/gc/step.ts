@@ -7,7 +7,14 @@ import { TooManyOrphans } from "../storage/garbage/objects.ts";
 import type { Candidate, Garbage } from "../storage/garbage/page.ts";
 import { type Cursors, renewLease } from "../storage/garbage/runs.ts";
 import type { Stores } from "../storage/stores.ts";
-import { addFailure, addTaken, type CollectionReport, type Kind, type Upkeep } from "./report.ts";
+import {
+  addFailure,
+  addTaken,
+  addUnfinished,
+  type CollectionReport,
+  type Kind,
+  type Upkeep,
+} from "./report.ts";
 
 /** A run that has died is overtaken after this. Milliseconds. */
 export const LEASE = 2 * 60_000;
@@ -79,7 +86,7 @@ class StepRun {
       if (after === null) return;
     }
     if (this.#failing !== null) addFailure(report, step, this.#failing);
-    report.unfinished.push(step);
+    addUnfinished(report, step);
   }
 
   /** @returns where the next page begins, null behind the last one; "smaller" when it is to be tried again as such */

@@ -68,7 +68,7 @@ const CASES: Case[] = [
     rows: [
       `INSERT INTO doomed_objects (object_key, bytes, doomed_at) SELECT 'blobs/' || value, 1, value FROM json_each(?1)`,
     ],
-    each: 4,
+    each: 2,
   },
   {
     what: "an object that waits to be deleted",
@@ -95,7 +95,14 @@ const CASES: Case[] = [
   {
     what: "a link of a blob of many repositories, in a dry run",
     rows: [REPOSITORIES, links("'r' || value", "'shared'")],
-    each: 5,
+    each: 3,
+    stays: true,
+    dry: true,
+  },
+  {
+    what: "a link of a blob of its own, in a dry run",
+    rows: [BLOBS, links("'a'", "'d' || value")],
+    each: 6,
     stays: true,
     dry: true,
   },

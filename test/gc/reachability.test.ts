@@ -3,6 +3,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
 import { bucket } from "../support/bucket.ts";
+import { interleave } from "../support/faults.ts";
 import { descriptorOf, imageOf, indexOf, LAYER, manifestDescriptor, pushImage } from "../support/images.ts";
 import { pullBlob, pushBlob, putManifest, request, sha256 } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
@@ -358,5 +359,31 @@ describe("a dry run", () => {
     // A repository is empty only once its last link has gone.
     expect({ ...wouldTake, repositories: took.repositories }).toEqual(took);
     expect(took).toEqual({ links: 4, blobs: 3, repositories: 2 });
+  });
+
+  test("says of a blob that it goes only where all its links do", async () => {
+    await pushBlob("a", "named");
+    await pushBlob("a", "used");
+    await age(2);
+    await pushImage("b", "latest", "config", ["named"]);
+    await pushBlob("b", "used");
+    await env.DB.prepare("UPDATE blobs SET used_at = 1").run();
+    expect(await collected(true)).toEqual({ links: 2 });
+    await age(2);
+    expect(await collected(true)).toEqual({ links: 3, blobs: 1 });
+  });
+
+  test("leaves out a link that goes while it looks", async () => {
+    for (const content of ["one", "two"]) await pushBlob("a", content);
+    await age(2);
+    const remove = () =>
+      env.DB.batch(
+        ["DELETE FROM repository_blobs WHERE blob_id = 1", "DELETE FROM blobs WHERE id = 1"].map((sql) =>
+          env.DB.prepare(sql),
+        ),
+      );
+    // Behind the identity and the links, before their blobs.
+    interleave("DB.query", remove, 2);
+    expect(await collected(true)).toEqual({ links: 1, blobs: 1 });
   });
 });

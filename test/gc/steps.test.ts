@@ -139,6 +139,21 @@ describe("bytes", () => {
     await collected();
     expect(await env.DB.prepare("SELECT count(*) AS n FROM doomed_objects").first("n")).toBe(0);
   });
+
+  test("whose record another run has forgotten meanwhile have one again, which is forgotten later", async () => {
+    setVariables({ DELETED_BYTES_KEPT: "0" });
+    await pushBlob("a", "doomed");
+    await age(2);
+    await collected();
+    interleave("BUCKET.delete", () => env.DB.prepare("DELETE FROM doomed_objects").run());
+    const report = await collect();
+    expect([report.objectsDeleted, report.waiting.count]).toEqual([1, 0]);
+    const records = () => env.DB.prepare("SELECT count(deleted_at) AS n FROM doomed_objects").first("n");
+    expect(await records()).toBe(1);
+    await env.DB.prepare("UPDATE doomed_objects SET deleted_at = deleted_at - 61000").run();
+    await collected();
+    expect(await records()).toBe(0);
+  });
 });
 
 test("a run that cannot be recorded says so", async () => {

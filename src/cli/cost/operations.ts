@@ -83,7 +83,7 @@ export const STEPS = {
   /** `DELETE` of a manifest, and what collections have to do until its bytes and events are gone. */
   collectManifest: { requests: 1, rowsRead: 87, rowsWritten: 22, kvReads: 1 },
   /** Each blob that goes with it. */
-  collectBlob: { rowsRead: 39, rowsWritten: 16 },
+  collectBlob: { rowsRead: 37, rowsWritten: 16 },
   /** A collection that finds nothing. */
   collection: { rowsRead: 21, rowsWritten: 7, classA: 2, classB: 1 },
   /** Each object that a collection walks by. */

@@ -97,24 +97,57 @@ export function blobsBefore(db: Database, cut: number): Garbage {
   };
 }
 
+/** What a dry run says of links. */
+export interface Foreseen {
+  /** Those that {@link linksBefore} would take. */
+  links: Candidate[];
+  /** The blobs that would go with them, as these are their last. */
+  blobs: Candidate[];
+  /** Whether there may be more links. */
+  more: boolean;
+}
+
 /**
- * For a dry run: blobs whose last links {@link linksBefore} would take, and which would go with them.
- * @returns at most `limit`
+ * For a dry run. Of a blob that thousands of repositories have, each link costs three rows: itself, the name of its
+ * repository, and once more as one of the blob's links. The blob itself is read once, however many links name it.
+ * @param limit links at most
  */
-export async function findFreedBlobs(db: Database, cut: number, limit: number): Promise<Candidate[]> {
+export async function foreseeLinks(db: Database, cut: number, limit: number): Promise<Foreseen> {
   const rows = await db
     .prepare(
-      `SELECT blobs.digest, blobs.size AS bytes, blobs.used_at
-       FROM (SELECT DISTINCT link.blob_id FROM repository_blobs AS link WHERE ${UNUSED_LINK}) AS freed
-       JOIN blobs ON blobs.id = freed.blob_id
-       WHERE blobs.used_at < ?1
-         AND NOT EXISTS (SELECT 1 FROM repository_blobs AS other
-                         WHERE other.blob_id = freed.blob_id AND (other.referenced = 1 OR other.used_at >= ?1))
-       LIMIT ?2`,
+      `SELECT link.repository_id, repositories.name AS repository, link.blob_id
+       FROM repository_blobs AS link JOIN repositories ON repositories.id = link.repository_id
+       WHERE ${UNUSED_LINK} ORDER BY link.used_at, link.repository_id, link.blob_id LIMIT ?2`,
     )
     .bind(cut, limit)
-    .all<BlobRow>();
-  return rows.map(asCandidate);
+    .all<LinkRow>();
+  const named = await readLinked(db, cut, [...new Set(rows.map(({ blob_id }) => blob_id))]);
+  const digests = new Map(named.map(({ id, digest }) => [id, digest]));
+  const links = rows.flatMap(({ repository_id, repository, blob_id }) => {
+    const digest = digests.get(blob_id);
+    // Where the blob has gone meanwhile, the link has as well.
+    return digest === undefined ? [] : [{ row: [repository_id, blob_id], repository, digest, bytes: 0 }];
+  });
+  const blobs = named.filter(({ freed }) => freed === 1).map(asCandidate);
+  return { links, blobs, more: rows.length === limit };
+}
+
+/** Blobs by their ids, each with whether all its links, and itself, have been unused since `cut`. */
+async function readLinked(
+  db: Database,
+  cut: number,
+  ids: number[],
+): Promise<(BlobRow & { id: number; freed: 0 | 1 })[]> {
+  if (ids.length === 0) return [];
+  return db
+    .prepare(
+      `SELECT blobs.id, blobs.digest, blobs.size AS bytes, blobs.used_at < ?1
+         AND NOT EXISTS (SELECT 1 FROM repository_blobs AS other
+                         WHERE other.blob_id = blobs.id AND (other.referenced = 1 OR other.used_at >= ?1)) AS freed
+       FROM json_each(?2) AS listed JOIN blobs ON blobs.id = listed.value`,
+    )
+    .bind(cut, JSON.stringify(ids))
+    .all();
 }
 
 function asCandidate({ digest, bytes }: BlobRow): Candidate {

@@ -5,7 +5,7 @@ import { PREFIXES } from "../objects/keys.ts";
 import type { ObjectInfo, Objects } from "../objects/objects.ts";
 import { countedSince, forgetUploads } from "../open-uploads.ts";
 import type { Stores } from "../stores.ts";
-import { type Candidate, type Garbage, keyAfter, nextOf, rowsOf, TakenRows } from "./page.ts";
+import { type Candidate, type Garbage, keyAfter, nextOf, TakenRows } from "./page.ts";
 
 /**
  * How long a doomed key stays on record after its object is gone: as long as the record stands, no commit that
@@ -48,13 +48,17 @@ export function doomedBefore({ db, objects }: Stores, cut: number): Garbage {
 
     async take(candidates) {
       await objects.delete(candidates.map(({ row }) => String(row[0])));
-      // Only what the store has confirmed is forgotten, and that only later.
+      // Only what the store has confirmed is forgotten, and that only later. An insert that meets its rows reads the
+      // list alone; an update from it would read each row too, twice. Where another run has forgotten a record, this
+      // one makes it again.
       await db
         .prepare(
-          `UPDATE doomed_objects SET deleted_at = ?2 FROM json_each(?1) AS listed
-           WHERE object_key = listed.value ->> 0 AND deleted_at IS NULL`,
+          `INSERT INTO doomed_objects (object_key, bytes, doomed_at, deleted_at)
+           SELECT listed.value ->> 0, listed.value ->> 1, ?2, ?2 FROM json_each(?1) AS listed WHERE true
+           ON CONFLICT (object_key) DO UPDATE SET deleted_at = excluded.deleted_at
+             WHERE doomed_objects.deleted_at IS NULL`,
         )
-        .bind(rowsOf(candidates), Date.now())
+        .bind(keysOf(candidates), Date.now())
         .all();
       return new TakenRows(candidates.map(({ row }) => row));
     },
@@ -142,7 +146,7 @@ export function orphansBefore({ db, objects }: Stores, cut: number, force: boole
            SELECT listed.value ->> 0, listed.value ->> 1, ?3 FROM json_each(?1) AS listed WHERE ${ORPHAN}
            ON CONFLICT DO NOTHING RETURNING object_key`,
         )
-        .bind(JSON.stringify(candidates.map(({ row, bytes }) => [row[0], bytes])), cut, Date.now())
+        .bind(keysOf(candidates), cut, Date.now())
         .all<DoomedRow>();
       return new TakenRows(rows.map(({ object_key }) => [object_key]));
     },
@@ -191,4 +195,9 @@ async function listPage(
 
 function asCandidate(key: string, bytes: number): Candidate {
   return { row: [key], repository: null, digest: null, bytes };
+}
+
+/** Keys, each with its bytes, as one bound value. */
+function keysOf(candidates: Candidate[]): string {
+  return JSON.stringify(candidates.map(({ row, bytes }) => [row[0], bytes]));
 }
