@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(workspace, "restore-"));
 // Where wrangler looks for the state of this configuration: its export takes no other folder.
 const config = join(folder, "wrangler.toml");
 const state = join(folder, ".wrangler/state");
-const objects = join(state, "v3/r2");
+const objects = join(state, "objects");
 const backup = { database: join(folder, "berth.sql"), objects: join(folder, "objects") };
 const images: Record<string, Descriptor> = {};
 let port = 0;

@@ -54,7 +54,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
   try {
     const at = { port: await freePort(), state: join(workspace, "shared-registry") };
-    store = await openStore(process.env.STORE ?? "r2", at.port);
+    store = await openStore(process.env.STORE ?? "disk", at);
     const config = store.needsS3 ? { BERTH_CONFIG: configWith(workspace, { s3: true }) } : {};
     const registry = await startRegistry(workspace, at, asVars(store.variables), config);
     services.push(registry.service);

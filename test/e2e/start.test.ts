@@ -97,9 +97,9 @@ describe("npm start", () => {
 
   it("tells a secret that the store refuses, by the store's code, before anybody asks", async () => {
     const port = await freePort();
-    const { variables } = await openStore("s3", port);
-    const wrong = asVars({ ...variables, STORE_SECRET_ACCESS_KEY: "not-the-secret" });
     const folder = mkdtempSync(join(workspace, "refused-"));
+    const { variables } = await openStore("s3", { port, state: folder });
+    const wrong = asVars({ ...variables, STORE_SECRET_ACCESS_KEY: "not-the-secret" });
     const service = new Service(
       "npm",
       ["start", "--silent", "--", ...wrong.flatMap((variable) => ["--var", variable])],

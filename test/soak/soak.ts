@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- [--seconds 120] [--store s3|gcs|azure|server] [--databases 3] [--faults [--seed 7]]`: pushers,
+ * `npm run soak -- [--seconds 120] [--store r2|s3|gcs|azure|server] [--databases 3] [--faults [--seed 7]]`: pushers,
  * pullers, deleters and retaggers at work on a registry that collects garbage every second. Nothing that was
  * acknowledged may be lost, and nothing that was given up may stay. With faults, one call in fifty of every store
  * fails, objects vanish, and upload sessions are reset.
@@ -36,7 +36,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "120" },
     faults: { type: "boolean", default: false },
-    store: { type: "string", default: "r2" },
+    store: { type: "string", default: "disk" },
     databases: { type: "string", default: "1" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 1_000_000)) },
   },
@@ -60,7 +60,7 @@ const variables = [
   `ORPHAN_AGE:${ORPHAN_AGE}s`,
   "DELETED_BYTES_KEPT:0",
 ];
-const { variables: storeVariables, needsS3, outer } = await openStore(values.store, port);
+const { variables: storeVariables, needsS3, outer } = await openStore(values.store, { port, state });
 variables.push(...asVars(storeVariables));
 const others = Object.keys(databases).slice(1);
 const configured =

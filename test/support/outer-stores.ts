@@ -1,5 +1,7 @@
 /** Stores that live on when the registry has stopped, as programs in Node see them. */
 
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import process from "node:process";
 import { startAzurite } from "./azurite.ts";
 import { AZURITE } from "./azurite-account.ts";
@@ -48,6 +50,30 @@ export async function outerServer(): Promise<OuterStore> {
   const { S3Bucket } = await load("s3/bucket.ts");
   await new S3Bucket({ url, region: null, ...S3_KEYS }).call("PUT", null);
   return open("s3", url, S3_KEYS.accessKeyId, S3_KEYS.secretAccessKey, () => {});
+}
+
+/** What `npm start` keeps in a folder, and parts there that no object consists of. @param folder its objects */
+export function outerDisk(folder: string): OuterStore {
+  const list = async () => ({ objects: (await keysOnDisk(folder)).map((key) => ({ key })), next: null });
+  return { variables: { STORE: "disk" }, objects: { list }, stop: () => {} };
+}
+
+async function keysOnDisk(folder: string): Promise<string[]> {
+  const { keysOf, partsPathOf } = await load("disk/paths.ts");
+  const list = async (path: string) =>
+    (await readdir(join(folder, path), { withFileTypes: true }).catch(() => [])).map((entry) => ({
+      name: entry.name,
+      isFolder: entry.isDirectory(),
+    }));
+  const keys: string[] = [];
+  const named = new Set<string>();
+  for await (const key of keysOf(list, { prefix: "", after: null })) {
+    keys.push(key);
+    const composed = await readFile(join(folder, partsPathOf(key)), "utf8").catch(() => null);
+    if (composed !== null) named.add(JSON.parse(composed).folder);
+  }
+  const parts = (await list("parts")).map(({ name }) => `parts/${name}`);
+  return [...keys, ...parts.filter((path) => !named.has(path))];
 }
 
 async function open(

@@ -1,6 +1,7 @@
 /** Where a registry in Node's tests has its bytes: by the names that STORE has for them, and `--store` for the soak. */
 
-import { type OuterStore, outerAzure, outerServer } from "../../support/outer-stores.ts";
+import { join } from "node:path";
+import { type OuterStore, outerAzure, outerDisk, outerServer } from "../../support/outer-stores.ts";
 import { S3_KEYS } from "../../support/s3-keys.ts";
 import { s3EndpointAt } from "./configs.ts";
 
@@ -13,20 +14,29 @@ export interface RegistryStore {
   outer: OuterStore | null;
 }
 
-const OPENED: Record<string, (port: number) => Promise<RegistryStore>> = {
-  r2: async () => ({ variables: {}, needsS3: false, outer: null }),
-  s3: async (port) => behindEndpoint("s3", port),
-  gcs: async (port) => behindEndpoint("gcs", port),
+/** The registry that has its bytes there. */
+interface At {
+  /** It serves wrangler's S3 endpoint as well. */
+  port: number;
+  /** A folder. */
+  state: string;
+}
+
+const OPENED: Record<string, (at: At) => Promise<RegistryStore>> = {
+  disk: async ({ state }) => outside(outerDisk(join(state, "objects"))),
+  r2: async () => ({ variables: { STORE: "r2" }, needsS3: false, outer: null }),
+  s3: async ({ port }) => behindEndpoint("s3", port),
+  gcs: async ({ port }) => behindEndpoint("gcs", port),
   azure: async () => outside(await outerAzure()),
   server: async () => outside(await outerServer()),
 };
 
-/** @param port of the registry, which serves wrangler's S3 endpoint as well @throws Error for another name, or when it does not start */
-export async function openStore(name: string, port: number): Promise<RegistryStore> {
+/** @throws Error for another name, or when it does not start */
+export async function openStore(name: string, at: At): Promise<RegistryStore> {
   const open = Object.hasOwn(OPENED, name) ? OPENED[name] : undefined;
   if (open === undefined)
     throw new Error(`the store is ${name}, but must be ${Object.keys(OPENED).join(" or ")}`);
-  return open(port);
+  return open(at);
 }
 
 /** The same bucket, by its S3 endpoint at that port. */

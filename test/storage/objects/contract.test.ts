@@ -185,6 +185,23 @@ describe.each(PLACES.filter(({ why }) => why === null))("$name", ({ name }) => {
       expect(await objects.head("blobs/parts")).toMatchObject({ size: whole.byteLength });
     });
 
+    test("is read in ranges, also across its parts", async () => {
+      const { multipart, sent } = await send();
+      await objects.completeMultipart(multipart, sent);
+      const second = 5 * MiB;
+      for (const [offset, length] of [
+        [0, 10],
+        [second - 3, 7],
+        [second, second],
+        [second - 1, second + 2],
+        [2 * second - 1, 101],
+        [2 * second + 99, 1],
+      ] as const) {
+        const range = await read(await objects.get("blobs/parts", { offset, length }));
+        expect(digestOf(range, "sha256")).toBe(sha256(whole.subarray(offset, offset + length)));
+      }
+    });
+
     test("takes a part again", async () => {
       const multipart = await objects.beginMultipart("blobs/parts");
       await objects.putPart(multipart, 1, noise(100, 9));
