@@ -14,6 +14,7 @@ export function meteredDisk(disk: Fetcher): Fetcher {
       const carriesBody = init?.body instanceof ReadableStream;
       const response = await throughFaults(`BUCKET.${method}`, () => disk.fetch(input, init), {
         carriesBody,
+        target: pathname,
       });
       // What is looked for in two places costs a bucket one call.
       if (method !== "aside" && response.status !== 404) countR2(method);

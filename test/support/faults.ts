@@ -51,6 +51,8 @@ export interface Call {
   statements: string[];
   /** Whether it carries a request's body, which is gone with the call: only the client can send it again. */
   carriesBody: boolean;
+  /** What tells it from others like it at the same time, as the path of an object; "" where there are none. */
+  target: string;
 }
 
 let recording: Call[] | null = null;
@@ -106,12 +108,13 @@ function noteCall(call: Call): When | null {
   }
   if (failedOnce !== null) {
     const { when, calls } = failedOnce;
-    if (!calls.has(identity)) {
-      calls.add(identity);
+    const one = `${identity}\n${call.target}`;
+    if (!calls.has(one)) {
+      calls.add(one);
       return when;
     }
     // Only the client can repeat what carries a body, and with it comes all that led there.
-    if (!call.carriesBody) calls.delete(identity);
+    if (!call.carriesBody) calls.delete(one);
   }
   return failing?.identity === identity ? failing.when : null;
 }
@@ -181,9 +184,9 @@ export function healAll(): void {
 export async function throughFaults<T>(
   call: string,
   run: () => Promise<T>,
-  { statements = [], carriesBody = false }: Partial<Call> = {},
+  { statements = [], carriesBody = false, target = "" }: Partial<Call> = {},
 ): Promise<T> {
-  const chosen = noteCall({ name: call, statements, carriesBody });
+  const chosen = noteCall({ name: call, statements, carriesBody, target });
   const when = chosen ?? faults.get(call)?.shift() ?? broken.get(call) ?? roll?.();
   await pauses.get(call)?.();
   if (full?.refuses(statements)) {

@@ -31,7 +31,7 @@ export function meterStoreCalls(storeUrl: () => string): void {
     countR2(method);
     const carriesBody = init?.body instanceof ReadableStream;
     const run = () => original(input, init);
-    const response = await throughFaults(`BUCKET.${method}`, run, { carriesBody });
+    const response = await throughFaults(`BUCKET.${method}`, run, { carriesBody, target: url.pathname });
     if (method !== "get" || !response.ok || response.body === null) return response;
     return new Response(bodyThroughFaults(response.body), response);
   };
