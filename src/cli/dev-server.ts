@@ -1,13 +1,17 @@
 /**
- * The registry in workerd, as `npm start` runs it: a process of its own, so that what wrangler prints can be read
- * and left out. `wrangler dev` is the same, but leaves workerd's inspector open on some port: through that any
- * program of this machine reads passwords and writes users.
+ * The registry in workerd, as `npm start` runs it: a process of its own, so that what it prints can be read and left
+ * out. `wrangler dev` is the same with another workerd before it, a proxy, which takes several times as long as the
+ * registry's own for a small answer; and it leaves workerd's inspector open on some port: through that any program of
+ * this machine reads passwords and writes users.
  */
 
+import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { unstable_readConfig as readConfig, unstable_startWorker as startWorker } from "wrangler";
-import { diskBinding } from "./disk-plugin.ts";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from "wrangler";
+import { type BundledModule, bundleWorker } from "./bundled-worker.ts";
 import { prepareState } from "./local-state.ts";
+import { makeTemporaryFolder } from "./temporary-folder.ts";
 import {
   CONFIG,
   type DevServerMessage,
@@ -17,77 +21,89 @@ import {
   STATE,
 } from "./wrangler.ts";
 
+/** What miniflare says, as it is. */
+class LinesLog extends Log {
+  override log(message: string): void {
+    console.log(message);
+  }
+
+  override logWithLevel(level: LogLevel, message: string): void {
+    if (level <= LogLevel.INFO) this.log(message);
+  }
+}
+
 const { host, port, vars, tls, entry }: DevServerSettings = JSON.parse(process.argv[2] ?? "");
 
-const first = await prepare();
-
-const server = startWorker({
-  config: CONFIG,
-  ...(entry !== undefined && { entrypoint: entry }),
-  bindings: {
-    ...Object.fromEntries(
-      Object.entries({ ...ownStore(), ...vars }).map(
-        ([name, value]) => [name, { type: "plain_text", value }] as const,
-      ),
-    ),
-    DISK: diskBinding(OBJECTS),
-  },
-  dev: {
-    remote: false,
-    inspector: false,
-    server: {
-      hostname: host,
-      port,
-      secure: tls !== null,
-      ...(tls !== null && { httpsKeyPath: tls.key, httpsCertPath: tls.certificate }),
-    },
-    // A custom domain among the routes would stand in for the host that clients ask.
-    inferOriginFromRoutes: false,
-    persist: STATE,
-  },
-});
-
+// It goes with this process: a stack trace looks into its map of the sources.
+const folder = await makeTemporaryFolder("berth-worker-");
+let server: Miniflare | null = null;
 let ending = false;
+// A terminal's Ctrl-C comes here and to start.ts, which passes it on.
+for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.on(signal, () => end(0));
 // Nobody reads the log any more.
 process.on("disconnect", () => end(0));
 
 try {
-  const worker = await server;
-  await worker.ready;
-  // wrangler's own listeners exit in the middle of what is under way.
-  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
-    process.removeAllListeners(signal).on(signal, () => end(0));
-  }
+  const [first, modules] = await prepare();
+  server = await serve(modules);
+  const url = await server.ready;
   await say({ kind: "ready", first });
   // A secret that is wrong is told now, in the log, and not to the first who comes.
-  await worker.fetch(new URL("/healthz", await worker.url).href).catch(() => {});
+  await server.dispatchFetch(new URL("/healthz", url).href).catch(() => {});
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   await end(1);
-}
-
-/** A folder stands in for the bucket that the registry has on Cloudflare; where it has another store, that is asked here too. */
-function ownStore(): Record<string, string> {
-  return readConfig({ config: CONFIG }).vars.STORE === "r2" ? { STORE: "disk" } : {};
 }
 
 function say(message: DevServerMessage): Promise<void> {
   return new Promise((sent) => process.send?.(message, undefined, undefined, () => sent()));
 }
 
-async function prepare(): Promise<FirstUser | null> {
+async function prepare(): Promise<[FirstUser | null, BundledModule[]]> {
   try {
-    return await prepareState();
+    return await Promise.all([prepareState(), bundleWorker(folder.path, entry)]);
   } catch (error) {
     await say({ kind: "unprepared", message: (error as Error).message });
-    process.exit(1);
+    return end(1);
   }
 }
 
-async function end(code: number): Promise<void> {
-  // A terminal's Ctrl-C comes here and to start.ts, which passes it on.
-  if (ending) return;
-  ending = true;
-  await server.then((worker) => worker.dispose()).catch(() => {});
-  process.exit(code);
+async function serve(modules: BundledModule[]): Promise<Miniflare> {
+  const { workerOptions } = readWorkerOptions(CONFIG);
+  const bindings = workerOptions.bindings as Record<string, string>;
+  // A folder stands in for the bucket that the registry has on Cloudflare; another store is asked from here too.
+  const store = bindings.STORE === "r2" ? { STORE: "disk" } : {};
+  return new Miniflare(
+    convertV4MiniflareOptions({
+      ...workerOptions,
+      name: "berth",
+      modules,
+      modulesRoot: folder.path,
+      bindings: { ...bindings, ...store, ...vars },
+      serviceBindings: { DISK: { disk: { path: OBJECTS, writable: true } } },
+      host,
+      port,
+      ...(tls !== null && {
+        https: true,
+        httpsKey: await readFile(tls.key, "utf8"),
+        httpsCert: await readFile(tls.certificate, "utf8"),
+      }),
+      // Nothing is asked of the network for request.cf.
+      cf: false,
+      log: new LinesLog(LogLevel.INFO),
+      handleStructuredLogs: ({ message }) => console.log(message),
+      // What starts a collection: docs/collection.md.
+      unsafeTriggerHandlers: true,
+      resourcePersistencePath: `${STATE}/v3`,
+    }),
+  );
+}
+
+async function end(code: number): Promise<never> {
+  if (!ending) {
+    ending = true;
+    await server?.dispose().catch(() => {});
+    process.exit(code);
+  }
+  return new Promise(() => {});
 }
