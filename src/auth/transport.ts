@@ -29,7 +29,8 @@ export function isLoopback(hostname: string): boolean {
 
 /**
  * Refuses plain HTTP from another machine: whoever listens on the way has the credentials then. What the client
- * says of itself (`X-Forwarded-Proto`) is not believed.
+ * says of itself (`X-Forwarded-Proto`) is not believed on Cloudflare; under `npm start`, which only this machine can
+ * reach, the URL has it already.
  * @throws RegistryError DENIED
  */
 export function requireTls(url: URL, allowHttp: boolean): void {

@@ -202,8 +202,8 @@ describe.each(MODES)("where the registry asks for %s", (_, variables) => {
 });
 
 describe("a registry on this machine that is asked by another name, without TLS", () => {
-  function ask(port: number, host: string): Promise<number> {
-    const headers = { Host: host, Authorization: AUTHORIZATION, "X-Forwarded-Proto": "https" };
+  function ask(port: number, host: string, more: Record<string, string> = {}): Promise<number> {
+    const headers = { Host: host, Authorization: AUTHORIZATION, ...more };
     return new Promise((resolve, reject) => {
       request({ host: "127.0.0.1", port, path: "/v2/", headers }, (answer) => {
         answer.resume();
@@ -214,13 +214,14 @@ describe("a registry on this machine that is asked by another name, without TLS"
     });
   }
 
-  it("refuses, unless ALLOW_HTTP says otherwise", async () => {
+  it("refuses, unless ALLOW_HTTP says otherwise, or a proxy on this machine that TLS has ended there", async () => {
     for (const [variables, expected] of [
       [[], 403],
       [["ALLOW_HTTP:true"], 200],
     ] as const) {
       const registry = await startRegistry(workspace, undefined, [...variables]);
       expect(await ask(registry.port, "registry.lan:5000")).toBe(expected);
+      expect(await ask(registry.port, "registry.lan", { "X-Forwarded-Proto": "https" })).toBe(200);
       for (const host of [registry.host, `localhost:${registry.port}`])
         expect(await ask(registry.port, host)).toBe(200);
       await registry.service.stop();

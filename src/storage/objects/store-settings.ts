@@ -50,7 +50,7 @@ export class StoreSettings {
 
   /** Which store it is, without how it is asked: its kind and address. */
   get place(): string {
-    return this.kind === "r2" ? this.kind : `${this.kind} ${this.valueOf("URL")}`;
+    return `${this.kind} ${this.valueOf("URL")}`.trimEnd();
   }
 
   /** What a message calls this store: "STORE=s3". */
