@@ -118,7 +118,7 @@ function redirect(env: Env & Secrets, links: Links | null): Redirect | null {
   if (env.STORE === "r2") checkR2Endpoint(env);
   if (links !== null) return { from, links };
   throw new Error(
-    `REDIRECT_BLOBS_FROM needs keys that can sign links for STORE=${env.STORE}: the account's key, not STORE_SAS`,
+    `REDIRECT_BLOBS_FROM needs links, which STORE=${env.STORE} cannot sign: on Azure put the account's key, not STORE_SAS`,
   );
 }
 

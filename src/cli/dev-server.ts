@@ -72,14 +72,17 @@ async function serve(modules: BundledModule[]): Promise<Miniflare> {
   const { workerOptions } = readWorkerOptions(CONFIG);
   const bindings = workerOptions.bindings as Record<string, string>;
   // A folder stands in for the bucket that the registry has on Cloudflare; another store is asked from here too.
-  const store = bindings.STORE === "r2" ? { STORE: "disk" } : {};
+  const stored =
+    bindings.STORE === "r2" && vars.STORE === undefined
+      ? { STORE: "disk", REDIRECT_BLOBS_FROM: "never" }
+      : {};
   return new Miniflare(
     convertV4MiniflareOptions({
       ...workerOptions,
       name: "berth",
       modules,
       modulesRoot: folder.path,
-      bindings: { ...bindings, ...store, ...vars },
+      bindings: { ...bindings, ...stored, ...vars },
       serviceBindings: { DISK: { disk: { path: OBJECTS, writable: true } } },
       host,
       port,

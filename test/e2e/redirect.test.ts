@@ -35,6 +35,7 @@ const STORES: Record<string, (port: number) => Promise<Behind>> = {
   "R2, which has an S3 endpoint": async (port) => ({
     port,
     variables: (proxy) => [
+      "STORE:r2",
       `R2_S3_ENDPOINT:${s3EndpointAt(proxy)}`,
       `R2_ACCESS_KEY_ID:${S3_KEYS.accessKeyId}`,
       `R2_SECRET_ACCESS_KEY:${S3_KEYS.secretAccessKey}`,
