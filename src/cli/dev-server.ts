@@ -34,6 +34,9 @@ class LinesLog extends Log {
 
 const { host, port, vars, tls, entry }: DevServerSettings = JSON.parse(process.argv[2] ?? "");
 
+/** There is no cache before a folder, and nobody to send clients to. */
+const ON_DISK = { STORE: "disk", EDGE_CACHE: "false", REDIRECT_BLOBS_FROM: "never" };
+
 // It goes with this process: a stack trace looks into its map of the sources.
 const folder = await makeTemporaryFolder("berth-worker-");
 let server: Miniflare | null = null;
@@ -72,17 +75,14 @@ async function serve(modules: BundledModule[]): Promise<Miniflare> {
   const { workerOptions } = readWorkerOptions(CONFIG);
   const bindings = workerOptions.bindings as Record<string, string>;
   // A folder stands in for the bucket that the registry has on Cloudflare; another store is asked from here too.
-  const stored =
-    bindings.STORE === "r2" && vars.STORE === undefined
-      ? { STORE: "disk", REDIRECT_BLOBS_FROM: "never" }
-      : {};
+  const onDisk = bindings.STORE === "r2" && vars.STORE === undefined;
   return new Miniflare(
     convertV4MiniflareOptions({
       ...workerOptions,
       name: "berth",
       modules,
       modulesRoot: folder.path,
-      bindings: { ...bindings, ...stored, ...vars },
+      bindings: { ...bindings, ...(onDisk && ON_DISK), ...vars },
       serviceBindings: { DISK: { disk: { path: OBJECTS, writable: true } } },
       host,
       port,

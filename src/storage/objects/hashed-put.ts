@@ -87,7 +87,7 @@ async function hashThrough(
   let count = 0;
   try {
     for (;;) {
-      const { done, value } = await reader.read(new Uint8Array(BUFFER)).catch((error) => {
+      const { done, value } = await reader.readAtLeast(BUFFER, new Uint8Array(BUFFER)).catch((error) => {
         onBreak();
         throw error;
       });
