@@ -21,14 +21,13 @@ import {
   STATE,
 } from "./wrangler.ts";
 
-/** What miniflare says, as it is. */
-class LinesLog extends Log {
-  override log(message: string): void {
-    console.log(message);
-  }
+/** What miniflare says: what is wrong, and, behind the first request, which is this program's own, a line for each. */
+class RequestLog extends Log {
+  #isOn = false;
 
   override logWithLevel(level: LogLevel, message: string): void {
-    if (level <= LogLevel.INFO) this.log(message);
+    if (level <= LogLevel.WARN || (this.#isOn && level <= LogLevel.INFO)) console.log(message);
+    else this.#isOn ||= message.startsWith("GET /healthz ");
   }
 }
 
@@ -93,8 +92,11 @@ async function serve(modules: BundledModule[]): Promise<Miniflare> {
       }),
       // Nothing is asked of the network for request.cf.
       cf: false,
-      log: new LinesLog(LogLevel.INFO),
-      handleStructuredLogs: ({ message }) => console.log(message),
+      log: new RequestLog(LogLevel.INFO),
+      handleStructuredLogs: ({ message }) => {
+        // Miniflare has a shorter line of each request.
+        if (!message.startsWith('{"event":"request"')) console.log(message);
+      },
       // What starts a collection: docs/collection.md.
       unsafeTriggerHandlers: true,
       resourcePersistencePath: `${STATE}/v3`,

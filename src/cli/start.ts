@@ -101,8 +101,7 @@ function varsOf({ var: given = [] }: Options): Record<string, string> {
 }
 
 /**
- * Passes on what wrangler says: once it serves, its log; before that nothing, unless it fails.
- * A client that hangs up is daily business of a registry, and no error of this server.
+ * Passes on what dev-server.ts says: once it serves, its log; before that nothing, unless it fails.
  */
 class Log {
   #rest = "";
@@ -117,7 +116,7 @@ class Log {
   push(data: string): void {
     const lines = (this.#rest + data).split("\n");
     this.#rest = lines.pop() ?? "";
-    for (const line of lines) this.#line(line.replace("[wrangler:info] ", ""));
+    for (const line of lines) this.#line(line);
   }
 
   /** It serves. */
@@ -131,22 +130,9 @@ class Log {
 
   #line(line: string): void {
     if (this.#startup !== null) this.#startup += `${line}\n`;
-    else if (line.trim() !== "" && !NOISE.some((noise) => line.includes(noise))) this.#print(line);
+    else if (line.trim() !== "") this.#print(line);
   }
 }
-
-/**
- * What wrangler says as it begins and ceases to serve, and of a client that hangs up; the registry's own line of a
- * request, as wrangler has a shorter one; and that it is well when dev-server.ts asks.
- */
-const NOISE = [
-  '{"event":"request"',
-  "GET /healthz 200",
-  "Starting local server",
-  "Ready on ",
-  "Shutting down local server",
-  "Error inside ProxyWorker",
-];
 
 function greet(options: Options, first: FirstUser | null, tls: Certificate | null): void {
   const here = `${HOST}:${port}`;
