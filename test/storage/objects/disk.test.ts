@@ -66,10 +66,14 @@ describe("the end of an upload that stopped behind its object", () => {
   });
 });
 
-test("an upload that is aborted leaves no file", async () => {
-  const { multipart } = await upload();
-  await objects.abortMultipart(multipart);
-  expect(await filesBelow("parts")).toEqual([]);
+test("an upload that is aborted leaves no file, also when an abort before stopped half-way", async () => {
+  for (const stoppedBehind of [null, "begun", "1"]) {
+    const { multipart } = await upload();
+    for (const path of await filesBelow("parts"))
+      if (path.endsWith(`/${stoppedBehind}`)) await folder.remove(path);
+    await objects.abortMultipart(multipart);
+    expect(await filesBelow("parts")).toEqual([]);
+  }
 });
 
 test("an object of parts that is deleted leaves no file, also when the deletion stopped behind its parts", async () => {

@@ -115,15 +115,15 @@ class DiskObjects implements Objects {
   }
 
   async abortMultipart(multipart: Multipart): Promise<void> {
-    if (!(await this.#isUnderWay(multipart))) return;
-    // Its end may have been interrupted behind the object.
+    if (!isOurs(multipart)) return;
+    // Its end may have been interrupted behind the object; and an abort behind the beginning, as files go in any order.
     if (await this.#isComplete(multipart)) await this.#folder.remove(beginningOf(multipart));
     else await this.#folder.remove(folderOf(multipart));
   }
 
   /** Neither complete nor dropped. */
   async #isUnderWay(multipart: Multipart): Promise<boolean> {
-    return multipart.id.startsWith(OURS) && (await this.#folder.info(beginningOf(multipart))) !== null;
+    return isOurs(multipart) && (await this.#folder.info(beginningOf(multipart))) !== null;
   }
 
   async #isComplete(multipart: Multipart): Promise<boolean> {
@@ -135,6 +135,11 @@ class DiskObjects implements Objects {
     const text = await this.#folder.readText(partsPathOf(key));
     return text === null ? null : (JSON.parse(text) as Composed);
   }
+}
+
+/** Whether this store has begun it, and not the one that objects are moved from. */
+function isOurs({ id }: Multipart): boolean {
+  return id.startsWith(OURS);
 }
 
 function folderOf({ id }: Multipart): string {
