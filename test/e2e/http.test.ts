@@ -4,7 +4,15 @@ import { get, type IncomingMessage, request } from "node:http";
 import { connect as connectTls } from "node:tls";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
-import { headManifest, pushBlob, putManifest } from "./support/api.ts";
+import {
+  closeUpload,
+  headManifest,
+  patchUpload,
+  pushBlob,
+  putManifest,
+  sha256,
+  startUpload,
+} from "./support/api.ts";
 import { AUTHORIZATION, send } from "./support/login.ts";
 import { host, itLeavesACleanLog } from "./support/shared.ts";
 
@@ -103,6 +111,28 @@ describe("a client that accepts gzip", () => {
       "content-length": String(content.length - 1000),
       "content-range": `bytes 1000-${content.length - 1}/${content.length}`,
     });
+  });
+});
+
+describe("a blob that came in parts", () => {
+  const content = Buffer.alloc(20_000_000, "parts");
+  const digest = sha256(content);
+
+  it.each([
+    ["whole", undefined, content.length],
+    ["in a range over several parts", "bytes=5-9000004", 9_000_000],
+  ])("is read %s with its Content-Length", async (_, range, length) => {
+    const location = await startUpload(host, name);
+    await patchUpload(host, location, content, 0);
+    await closeUpload(host, location, digest);
+    const answer = await new Promise<IncomingMessage>((resolve) => {
+      const headers = { Authorization: AUTHORIZATION, ...(range !== undefined && { Range: range }) };
+      get({ host: "127.0.0.1", port, path: `/v2/${name}/blobs/${digest}`, headers }, resolve);
+    });
+    expect(answer.headers).toMatchObject({ "content-length": String(length) });
+    let read = 0;
+    for await (const bytes of answer) read += (bytes as Buffer).byteLength;
+    expect(read).toBe(length);
   });
 });
 

@@ -96,12 +96,31 @@ test("a part that is another one than was sent is none of the object's", async (
   expect(await objects.head(KEY)).toBe(null);
 });
 
-test("an object whose part has gone breaks off, and never ends as if it were whole", async () => {
-  const { multipart, parts } = await upload();
-  await objects.completeMultipart(multipart, parts);
-  const [file = ""] = (await filesBelow("parts")).filter((path) => path.endsWith("/2"));
-  await folder.remove(file);
-  await expect(read(KEY)).rejects.toThrow();
+describe("an object of parts, of which the second", () => {
+  async function without(damage: (path: string) => Promise<unknown>) {
+    const { multipart, parts } = await upload();
+    await objects.completeMultipart(multipart, parts);
+    const [file = ""] = (await filesBelow("parts")).filter((path) => path.endsWith("/2"));
+    await damage(file);
+  }
+
+  test.each([
+    ["has gone", (path: string) => folder.remove(path)],
+    ["is empty", (path: string) => folder.write(path, "")],
+    ["is too short", (path: string) => folder.write(path, "t")],
+  ])("%s, breaks off there, and never ends as if it were whole", async (_, damage) => {
+    await without(damage);
+    await expect(read(KEY)).rejects.toThrow();
+    expect(await objects.get(KEY, { offset: 3, length: 3 })).toBe(null);
+    const before = await objects.get(KEY, { offset: 0, length: 3 });
+    expect(await new Response(before).text()).toBe("one");
+  });
+});
+
+test("a file that is shorter than its object has no bytes behind its end", async () => {
+  await objects.put(KEY, "hello");
+  expect(await objects.get(KEY, { offset: 3, length: 4 })).toBe(null);
+  expect(await objects.get(KEY, { offset: 7, length: 4 })).toBe(null);
 });
 
 test("keys that differ in capitals alone lie apart, also where the file system takes them for the same", () => {

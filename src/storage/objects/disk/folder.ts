@@ -34,11 +34,18 @@ export class Folder {
     this.#disk = disk;
   }
 
-  /** The bytes, or a range of them; null when there is no such file. */
+  /** The bytes, or a range of them; null when there is no such file, or it ends before the range does. */
   read(path: string, range: ByteRange | null): Promise<ReadableStream | null> {
     const headers: HeadersInit =
       range === null ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
-    return again(async () => (await this.#unlessGone(path, { headers }))?.body ?? null);
+    return again(async () => {
+      const response = await this.#unlessGone(path, { headers });
+      if (response === null) return null;
+      const length = response.headers.get("Content-Length");
+      if (range === null || length === String(range.length)) return response.body;
+      await response.body?.cancel();
+      return null;
+    });
   }
 
   /** All of a small file; null when there is none. */
@@ -94,12 +101,12 @@ export class Folder {
     if (!response.ok) throw new DiskFault(`PUT was answered ${response.status}`);
   }
 
-  /** Null for what is not there. */
+  /** Null for what is not there: no file, or none of the range. */
   async #unlessGone(path: string, init: RequestInit): Promise<Response | null> {
     const response = await this.#disk.fetch(ORIGIN + path, init);
     if (response.ok) return response;
     await response.body?.cancel();
-    if (response.status === 404) return null;
+    if (response.status === 404 || response.status === 416) return null;
     throw new DiskFault(`${init.method ?? "GET"} was answered ${response.status}`);
   }
 }

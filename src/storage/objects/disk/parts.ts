@@ -11,10 +11,10 @@ export interface Composed {
   parts: { number: number; size: number }[];
 }
 
-/** Some bytes of a file; of all when `range` is null. */
+/** Some bytes of a file. */
 interface Piece {
   path: string;
-  range: ByteRange | null;
+  range: ByteRange;
 }
 
 /** Bytes. */
@@ -29,22 +29,21 @@ export function piecesOf({ folder, parts }: Composed, range: ByteRange | null): 
   for (const { number, size } of parts) {
     const from = Math.max(start, range?.offset ?? 0);
     const to = Math.min(start + size, range === null ? Infinity : range.offset + range.length);
-    const isWhole = to - from === size;
     if (from < to)
-      pieces.push({
-        path: `${folder}/${number}`,
-        range: isWhole ? null : { offset: from - start, length: to - from },
-      });
+      pieces.push({ path: `${folder}/${number}`, range: { offset: from - start, length: to - from } });
     start += size;
   }
   return pieces;
 }
 
-/** One stream of all pieces, which passes no JavaScript. Null when the first is not there. */
-export async function join(folder: Folder, [first, ...rest]: Piece[]): Promise<ReadableStream | null> {
+/** One stream of all pieces, which passes no JavaScript and says its length. Null when the first is not there. */
+export async function join(folder: Folder, pieces: Piece[]): Promise<ReadableStream | null> {
+  const [first, ...rest] = pieces;
   const beginning = first === undefined ? null : await folder.read(first.path, first.range);
   if (beginning === null || rest.length === 0) return beginning;
-  const { readable, writable } = new IdentityTransformStream();
+  const { readable, writable } = new FixedLengthStream(
+    pieces.reduce((length, { range }) => length + range.length, 0),
+  );
   void pump(folder, beginning, rest, writable);
   return readable;
 }
@@ -60,7 +59,7 @@ async function pump(
     await beginning.pipeTo(writable, { preventClose: true });
     for (const { path, range } of rest) {
       const body = await folder.read(path, range);
-      if (body === null) throw new Error(`${path} has gone`);
+      if (body === null) throw new Error(`${path} is gone, or too short`);
       await body.pipeTo(writable, { preventClose: true });
     }
     await writable.close();
