@@ -10,6 +10,7 @@ import process from "node:process";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from "wrangler";
 import { type BundledModule, bundleWorker } from "./bundled-worker.ts";
+import { removeUnfinished } from "./local-objects.ts";
 import { prepareState } from "./local-state.ts";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
 import {
@@ -36,6 +37,7 @@ const { host, port, vars, tls, entry }: DevServerSettings = JSON.parse(process.a
 /** There is no cache before a folder, and nobody to send clients to. */
 const ON_DISK = { STORE: "disk", EDGE_CACHE: "false", REDIRECT_BLOBS_FROM: "never" };
 
+const startedAt = Date.now();
 // It goes with this process: a stack trace looks into its map of the sources.
 const folder = await makeTemporaryFolder("berth-worker-");
 let server: Miniflare | null = null;
@@ -52,6 +54,7 @@ try {
   await say({ kind: "ready", first });
   // A secret that is wrong is told now, in the log, and not to the first who comes.
   await server.dispatchFetch(new URL("/healthz", url).href).catch(() => {});
+  await removeUnfinished(OBJECTS, startedAt);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   await end(1);

@@ -1,6 +1,14 @@
 /** `npm start`, as whoever runs it sees it. */
 
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -123,6 +131,16 @@ describe("npm start", () => {
       expect(await isOpen("127.0.0.1", registry.port)).toBe(false);
     },
   );
+
+  it("removes what was being written when it was killed", async () => {
+    const at = { port: await freePort(), state: mkdtempSync(join(workspace, "killed-")) };
+    const folder = join(at.state, "objects/stored/blobs/a~");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, ".abc.123.4.tmp"), "half of it");
+    const registry = await startRegistry(workspace, at);
+    await expect.poll(() => readdirSync(folder)).toEqual([]);
+    await registry.service.stop();
+  });
 
   it("opens no port but the registry's, and no inspector behind any that workerd keeps for itself", async () => {
     const registry = await startRegistry(workspace);
