@@ -76,7 +76,8 @@ function serve(options: Options, tls: Certificate | null): Promise<never> {
     stream?.on("data", (data: string) => log.push(data));
   }
   child.once("close", (code) => {
-    log.flush();
+    // Whoever ends it while it begins asks for no reasons.
+    if (!told) log.flush();
     process.exit(told ? 0 : (code ?? 1));
   });
   return new Promise((_, reject) => {

@@ -76,7 +76,7 @@ export function startDevServer(settings: DevServerSettings): ChildProcess {
   });
 }
 
-/** Runs wrangler to its end. @throws Error with all it said when it fails */
+/** Runs wrangler to its end, or to this program's. @throws Error with all it said when it fails */
 export async function runWrangler(args: string[]): Promise<string> {
   assertCheckout();
   const child = spawn(process.execPath, [WRANGLER, ...args, ...CHOSEN], {
@@ -92,7 +92,11 @@ export async function runWrangler(args: string[]): Promise<string> {
   child.stderr.setEncoding("utf8").on("data", (data: string) => {
     stderr += data;
   });
+  // It would outlive this program, and go on filling a folder that has been removed.
+  const end = () => child.kill();
+  process.prependOnceListener("exit", end);
   const code = await new Promise((closed) => child.once("close", closed));
+  process.off("exit", end);
   if (code !== 0) throw new Error(stripVTControlCharacters(`${stdout}${stderr}`).trim());
   return stdout;
 }

@@ -12,6 +12,8 @@ import {
 import { type AddressInfo, connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { attempt, type Result } from "./support/command.ts";
 import { configWith } from "./support/configs.ts";
@@ -131,6 +133,23 @@ describe("npm start", () => {
       expect(await isOpen("127.0.0.1", registry.port)).toBe(false);
     },
   );
+
+  it("that is ended while it begins says nothing, and leaves neither a process nor a file", async () => {
+    const state = mkdtempSync(join(workspace, "begins-"));
+    const temporary = mkdtempSync(join(workspace, "temporary-"));
+    const service = new Service(process.execPath, ["src/cli/berth.js", "start"], `${state}.log`, {
+      cwd: ROOT,
+      env: { PORT: String(await freePort()), BERTH_STATE: state, TMPDIR: temporary },
+    });
+    await service.ready(async () => readdirSync(temporary).some((name) => name.startsWith("berth-worker-")));
+    // Until wrangler bundles; a supervisor's signal goes to the program alone.
+    await sleep(300);
+    process.kill(service.pid, "SIGTERM");
+    await expect.poll(() => membersOf(service.pid), { timeout: 20_000 }).toEqual([]);
+    await service.kill();
+    expect(service.log).toBe("");
+    expect(readdirSync(temporary).filter((name) => /^(berth|miniflare)/.test(name))).toEqual([]);
+  });
 
   it("removes what was being written when it was killed", async () => {
     const at = { port: await freePort(), state: mkdtempSync(join(workspace, "killed-")) };
