@@ -108,6 +108,14 @@ describe("a pull", () => {
 test("the usage tells of it", async () => {
   await pushImage("a", "latest", "config", []);
   await pull();
-  const usage = await (await request("GET", "/v2/_berth/usage")).json();
-  expect(usage).toMatchObject({ repositories: [{ repository: "a", pulledAt: (await pulledAt())[0] }] });
+  // A page is of one database.
+  const found: unknown[] = [];
+  let page = "";
+  do {
+    const answer = await (await request("GET", `/v2/_berth/usage?n=100${page}`)).json();
+    const { repositories, next } = answer as { repositories: unknown[]; next: string | null };
+    found.push(...repositories);
+    page = next === null ? "" : `&last=${encodeURIComponent(next)}`;
+  } while (page !== "");
+  expect(found).toMatchObject([{ repository: "a", pulledAt: (await pulledAt())[0] }]);
 });

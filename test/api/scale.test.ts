@@ -4,7 +4,7 @@
  */
 
 import { env } from "cloudflare:workers";
-import { expect, test } from "vitest";
+import { expect, inject, test } from "vitest";
 import { digestOfManifest, imageOf, manifestDescriptor, pushImage } from "../support/images.ts";
 import { type Costs, measure } from "../support/meter.ts";
 import { pushBlob, putManifest, request, sha256, textOf } from "../support/registry.ts";
@@ -60,6 +60,8 @@ async function fill(from: number, to: number): Promise<void> {
   }
 }
 
+const SEVERAL = inject("databases") === 3;
+
 const SUBJECT = imageOf("config", []);
 
 /** What refers to it, made and deleted in each round. */
@@ -112,15 +114,19 @@ const CALLS: [what: string, call: (round: string) => Promise<unknown>][] = [
 async function costsOfAll(round: string): Promise<Map<string, Omit<Costs, "r2">>> {
   const found = new Map<string, Omit<Costs, "r2">>();
   // A run looks at those before it, up to a hundred.
-  await env.DB.prepare("DELETE FROM gc_runs").run();
+  for (const db of SEVERAL ? [env.DB, env.MAIN_DB] : [env.DB]) await db.prepare("DELETE FROM gc_runs").run();
   for (const [what, call] of CALLS) {
+    let session: string | null = null;
     const { r2, ...costs } = await measure(async () => {
       const answer = await call(round);
       if (!(answer instanceof Response)) return;
       const text = await textOf(answer);
       if (answer.status >= 500) throw new Error(`${what}: ${answer.status} ${text}`);
+      session = answer.headers.get("Docker-Upload-UUID") && answer.headers.get("Location");
     });
     found.set(what, costs);
+    // What another database has is not mounted; the next one would count that session too.
+    if (session !== null) await request("DELETE", session);
   }
   return found;
 }
@@ -130,8 +136,8 @@ test(`every call reads and writes as many rows with ${LARGE} manifests as with $
 }, async () => {
   await pushImage("big", "probe", "config", []);
   await fill(0, SMALL);
-  // What is only done once is not measured.
-  await costsOfAll("zeroth");
+  // What is only done once is not measured, nor a page of events that is not full yet.
+  for (let before = 0; before < 6; before++) await costsOfAll(`before ${before}`);
   const small = await costsOfAll("first");
   await fill(SMALL, LARGE);
   const large = await costsOfAll("second");
