@@ -10,6 +10,7 @@ import process from "node:process";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from "wrangler";
 import { type BundledModule, bundleWorker } from "./bundled-worker.ts";
+import { OWN_AGENT, printLine } from "./local-log.ts";
 import { removeUnfinished } from "./local-objects.ts";
 import { prepareState } from "./local-state.ts";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
@@ -21,16 +22,6 @@ import {
   OBJECTS,
   STATE,
 } from "./wrangler.ts";
-
-/** What miniflare says: what is wrong, and, behind the first request, which is this program's own, a line for each. */
-class RequestLog extends Log {
-  #isOn = false;
-
-  override logWithLevel(level: LogLevel, message: string): void {
-    if (level <= LogLevel.WARN || (this.#isOn && level <= LogLevel.INFO)) console.log(message);
-    else this.#isOn ||= message.startsWith("GET /healthz ");
-  }
-}
 
 const { host, port, vars, tls, entry }: DevServerSettings = JSON.parse(process.argv[2] ?? "");
 
@@ -53,7 +44,9 @@ try {
   const url = await server.ready;
   await say({ kind: "ready", first });
   // A secret that is wrong is told now, in the log, and not to the first who comes.
-  await server.dispatchFetch(new URL("/healthz", url).href).catch(() => {});
+  await server
+    .dispatchFetch(new URL("/healthz", url).href, { headers: { "User-Agent": OWN_AGENT } })
+    .catch(() => {});
   await removeUnfinished(OBJECTS, startedAt);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
@@ -95,11 +88,10 @@ async function serve(modules: BundledModule[]): Promise<Miniflare> {
       }),
       // Nothing is asked of the network for request.cf.
       cf: false,
-      log: new RequestLog(LogLevel.INFO),
-      handleStructuredLogs: ({ message }) => {
-        // Miniflare has a shorter line of each request.
-        if (!message.startsWith('{"event":"request"')) console.log(message);
-      },
+      log: new Log(LogLevel.WARN),
+      // The Worker says what is asked of it: to hear of it from miniflare would cost every request a second one.
+      logRequests: false,
+      handleStructuredLogs: ({ message }) => printLine(message),
       // What starts a collection: docs/collection.md.
       unsafeTriggerHandlers: true,
       resourcePersistencePath: `${STATE}/v3`,

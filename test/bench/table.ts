@@ -37,7 +37,8 @@ function cellsOf({ row, values }: Measured): string[] {
   };
   const shown = (other: Name) => ratio(other)?.toFixed(2) ?? "";
   const goals = Object.entries(row.goals ?? {}).map(([other, most]) => {
-    const reached = (ratio(other as Name) ?? Number.POSITIVE_INFINITY) <= most;
+    // As it is shown: the third digit is noise.
+    const reached = Number(shown(other as Name) || Number.NaN) <= most;
     return `≤ ${most} × ${other}${reached ? "" : ": missed"}`;
   });
   const of = (name: Name) => spread(values[name], row.unit);
