@@ -21,6 +21,7 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   "DATABASES=3 npx vitest run --config test/vitest.config.ts --project worker test/api": A_SUITE,
   "npm run soak -- --databases 3": A_SUITE,
   "BERTH_STATE=/srv/berth npm start": "it is how the registry beside this test was started",
+  "npm start -- --var STORE_FALLBACK:r2": "test/e2e/local-disk.test.ts moves such a state",
   "docker pull busybox": "Docker Hub is on the internet: an image of that name is there",
   "npx wrangler login && npm run deploy": "the login is in a browser; test/cli/deploy.test.ts deploys",
   "docker buildx build --output type=oci,dest=app.tar .":
