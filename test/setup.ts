@@ -12,6 +12,7 @@ import { forgetKeys } from "../src/auth/tokens.ts";
 import { forgetCounted } from "../src/metrics/requests.ts";
 import { forgetHealth } from "../src/routes/health.ts";
 import { openDatabase } from "../src/storage/database.ts";
+import { forgetRefusals } from "../src/storage/objects/service.ts";
 import { MAIN } from "../src/storage/placement.ts";
 import { shortenPauses } from "../src/storage/retry.ts";
 import { acceptStores } from "../src/storage/whereabouts.ts";
@@ -60,4 +61,5 @@ beforeEach(async () => {
   forgetKeys();
   forgetCounted();
   forgetHealth();
+  forgetRefusals();
 });

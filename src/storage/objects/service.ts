@@ -105,6 +105,11 @@ export async function again<T>(attempt: () => Promise<T>): Promise<T> {
 /** Codes that the log has. */
 const told = new Set<string>();
 
+/** Forgets which. For tests. */
+export function forgetRefusals(): void {
+  told.clear();
+}
+
 /** The store refuses the registry: said once in each isolate's log. */
 export function unavailableFor(refusal: Refusal): Unavailable {
   if (!told.has(refusal.code)) {
