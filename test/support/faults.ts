@@ -108,7 +108,8 @@ function noteCall(call: Call): When | null {
   }
   if (failedOnce !== null) {
     const { when, calls } = failedOnce;
-    const one = `${identity}\n${call.target}`;
+    // Who sends a body again sends it to another key.
+    const one = call.carriesBody ? identity : `${identity}\n${call.target}`;
     if (!calls.has(one)) {
       calls.add(one);
       return when;
