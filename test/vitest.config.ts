@@ -1,4 +1,4 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -16,6 +16,13 @@ if (DATABASES !== undefined && DATABASES !== "3") throw new Error("DATABASES mus
 if (whole === "azure" && !AZURITE_HOME) throw new Error("STORE=azure needs AZURITE_HOME");
 if (whole === "server" && S3_SERVER === "") throw new Error("STORE=server needs S3_SERVER");
 
+/** It goes with this run. */
+function newFolder(): string {
+  const path = mkdtempSync(join(tmpdir(), "berth-test-"));
+  process.once("exit", () => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
 const workerd = () =>
   cloudflareTest(async () => ({
     // The Worker itself, with its bindings metered and breakable.
@@ -31,7 +38,7 @@ const workerd = () =>
       d1Databases: { DB: "db", MAIN_DB: "db-main", THIRD_DB: "db-third" },
       serviceBindings: {
         WHERE: async (_, miniflare) => new Response(String(await miniflare.ready)),
-        DISK: { disk: { path: mkdtempSync(join(tmpdir(), "berth-test-")), writable: true } },
+        DISK: { disk: { path: newFolder(), writable: true } },
       },
     },
   }));
