@@ -13,6 +13,8 @@ import { type BundledModule, bundleWorker } from "./bundled-worker.ts";
 import { OWN_AGENT, printLine } from "./local-log.ts";
 import { removeUnfinished } from "./local-objects.ts";
 import { prepareState } from "./local-state.ts";
+import { makePrivateFolder } from "./private-folder.ts";
+import { holdState } from "./state-lock.ts";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
 import {
   CONFIG,
@@ -59,6 +61,9 @@ function say(message: DevServerMessage): Promise<void> {
 
 async function prepare(): Promise<[FirstUser | null, BundledModule[]]> {
   try {
+    // Password hashes and everybody's images.
+    await makePrivateFolder(STATE);
+    holdState(STATE);
     return await Promise.all([prepareState(), bundleWorker(folder.path, entry)]);
   } catch (error) {
     await say({ kind: "unprepared", message: (error as Error).message });

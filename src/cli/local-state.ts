@@ -33,8 +33,6 @@ interface Bindings {
 
 /** Applies migrations, and makes the first user. @returns null when there are users already */
 export async function prepareState(): Promise<FirstUser | null> {
-  // Password hashes and everybody's images.
-  await makePrivateFolder(STATE);
   await makePrivateFolder(OBJECTS);
   const proxy = await getPlatformProxy<Bindings & Record<string, unknown>>({
     configPath: CONFIG,

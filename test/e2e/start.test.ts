@@ -69,6 +69,21 @@ describe("npm start", () => {
     expect(stderr).toMatch(/^berth: The local state could not be prepared: .*\/dev\/null\/state.*\n$/);
   });
 
+  it("serves a folder of state once: a second one ends with one clear line, until the first has ended", async () => {
+    const { host, service, state } = await startRegistry(workspace);
+    const env = { PORT: String(await freePort()), BERTH_STATE: state };
+    const { code, stdout, stderr } = await attempt("npm", ["start", "--silent"], { cwd: ROOT, env });
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toBe(
+      `berth: The local state could not be prepared: another npm start serves ${state}. ` +
+        "End that one, or choose another folder by BERTH_STATE.\n",
+    );
+    expect((await send(`http://${host}/v2/`)).status).toBe(200);
+    await service.stop();
+    const again = await startRegistry(workspace, { port: await freePort(), state });
+    await again.service.stop();
+  });
+
   it("says how to push the first image, and nothing that has to be understood", async () => {
     const { service, port, state } = await startRegistry(workspace);
     await service.stop();
