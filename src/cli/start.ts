@@ -13,6 +13,9 @@ import { assertCheckout, type DevServerMessage, type FirstUser, STATE, startDevS
 
 const HOST = "127.0.0.1";
 
+/** Milliseconds. */
+const WATCHED_EVERY = 500;
+
 const HELP = `
 PORT chooses another port than 5000, BERTH_STATE another folder for the state
 than .wrangler/state, BERTH_CONFIG another wrangler.toml.
@@ -66,10 +69,12 @@ function serve(options: Options, tls: Certificate | null): Promise<never> {
     entry: process.env.BERTH_ENTRY,
   });
   let told = false;
-  onSignals((signal) => {
+  const end = (signal: NodeJS.Signals) => {
     told = true;
     child.kill(signal);
-  });
+  };
+  onSignals(end);
+  onOrphaned(() => end("SIGTERM"));
   const log = new Log(options.json ? console.error : console.log);
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8");
@@ -88,6 +93,13 @@ function serve(options: Options, tls: Certificate | null): Promise<never> {
       greet(options, said.first, tls);
     });
   });
+}
+
+/** npm passes a signal on to its shell alone, which dies of it and tells nobody. Who is no child of npm's may outlive its parent. */
+function onOrphaned(end: () => void): void {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || end(), WATCHED_EVERY).unref();
 }
 
 /** @throws Failure */

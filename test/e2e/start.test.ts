@@ -1,5 +1,6 @@
 /** `npm start`, as whoever runs it sees it. */
 
+import { spawn } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -148,6 +149,17 @@ describe("npm start", () => {
       expect(await isOpen("127.0.0.1", registry.port)).toBe(false);
     },
   );
+
+  it("ends when npm alone is told to, and frees port and state", async () => {
+    const port = await freePort();
+    const state = mkdtempSync(join(workspace, "orphan-"));
+    const env = { ...process.env, PORT: String(port), BERTH_STATE: state, BERTH_ADMIN_PASSWORD: PASSWORD };
+    const npm = spawn("npm", ["start"], { cwd: ROOT, env, stdio: "ignore" });
+    while (!(await isOpen("127.0.0.1", port))) await sleep(200);
+    npm.kill("SIGTERM");
+    while (await isOpen("127.0.0.1", port)) await sleep(200);
+    await (await startRegistry(workspace, { port, state })).service.stop();
+  });
 
   it("that is ended while it begins says nothing, and leaves neither a process nor a file", async () => {
     const state = mkdtempSync(join(workspace, "begins-"));
