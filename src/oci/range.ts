@@ -62,6 +62,11 @@ export function parseContentRange(header: string | undefined): ByteRange | null 
   return { offset, length: last - offset + 1 };
 }
 
+/** A range as a `Range` header asks for it, from a server that has all of it: "bytes=0-99". */
+export function formatRange({ offset, length }: ByteRange): string {
+  return `bytes=${offset}-${offset + length - 1}`;
+}
+
 /** `Content-Range` of a part of a representation of `size` bytes (RFC 9110, section 14.4). */
 export function formatContentRange({ offset, length }: ByteRange, size: number): string {
   return `bytes ${offset}-${offset + length - 1}/${size}`;

@@ -11,7 +11,7 @@
 
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { log } from "../../log.ts";
-import { type ByteRange, formatContentRange, parseContentRange } from "../../oci/range.ts";
+import { type ByteRange, formatContentRange, formatRange, parseContentRange } from "../../oci/range.ts";
 import { Unavailable } from "../retry.ts";
 import { openObjects } from "./open.ts";
 
@@ -69,8 +69,7 @@ export async function readThroughEdge(
   // For a range, the cache may take in the whole.
   if (size > MAX_CACHED || (range !== null && range.length * SMALLEST_SHARE < size)) return null;
   const url = `${ORIGIN}/${encodeURIComponent(key)}?size=${size}`;
-  const headers: HeadersInit =
-    range === null ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
+  const headers: HeadersInit = range === null ? {} : { Range: formatRange(range) };
   try {
     const response = await edge.fetch(url, { headers });
     if (isWhatWasAsked(response, size, range)) return response.body;

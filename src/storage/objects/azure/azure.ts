@@ -8,7 +8,7 @@
 
 import { log } from "../../../log.ts";
 import type { Digest } from "../../../oci/digest.ts";
-import type { ByteRange } from "../../../oci/range.ts";
+import { type ByteRange, formatRange } from "../../../oci/range.ts";
 import { putHashed } from "../hashed-put.ts";
 import type { Capabilities, Links, Multipart, ObjectInfo, Objects, Page, Part, Source } from "../objects.ts";
 import { again, documentOf, Refusal } from "../service.ts";
@@ -69,8 +69,7 @@ class AzureObjects implements Objects {
   }
 
   get(key: string, range: ByteRange | null): Promise<ReadableStream | null> {
-    const headers: Record<string, string> =
-      range === null ? {} : { "x-ms-range": `bytes=${range.offset}-${range.offset + range.length - 1}` };
+    const headers: Record<string, string> = range === null ? {} : { "x-ms-range": formatRange(range) };
     return again(async () => {
       const response = await this.#unlessGone("GET", key, { headers });
       return response?.body ?? null;

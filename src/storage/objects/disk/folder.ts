@@ -1,6 +1,6 @@
 /** A folder of this machine, by the disk service of workerd: the one file that calls it. */
 
-import type { ByteRange } from "../../../oci/range.ts";
+import { type ByteRange, formatRange } from "../../../oci/range.ts";
 import { retried } from "../../retry.ts";
 
 /** The host is nobody's: the service goes by the path. */
@@ -36,8 +36,7 @@ export class Folder {
 
   /** The bytes, or a range of them; null when there is no such file, or it ends before the range does. */
   read(path: string, range: ByteRange | null): Promise<ReadableStream | null> {
-    const headers: HeadersInit =
-      range === null ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
+    const headers: HeadersInit = range === null ? {} : { Range: formatRange(range) };
     return again(async () => {
       const response = await this.#unlessGone(path, { headers });
       if (response === null) return null;

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { log } from "../../../log.ts";
 import type { Digest } from "../../../oci/digest.ts";
-import type { ByteRange } from "../../../oci/range.ts";
+import { type ByteRange, formatRange } from "../../../oci/range.ts";
 import { putHashed } from "../hashed-put.ts";
 import type { Capabilities, Links, Multipart, ObjectInfo, Objects, Page, Part, Source } from "../objects.ts";
 import { again, documentOf, isPassing, Refusal } from "../service.ts";
@@ -66,8 +66,7 @@ class S3Objects implements Objects {
   }
 
   get(key: string, range: ByteRange | null): Promise<ReadableStream | null> {
-    const headers: Record<string, string> =
-      range === null ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
+    const headers: Record<string, string> = range === null ? {} : { Range: formatRange(range) };
     return again(async () => {
       const response = await this.#bucket.unlessGone("GET", key, { headers });
       if (response === null) return null;
