@@ -13,8 +13,7 @@ import { type BundledModule, bundleWorker } from "./bundled-worker.ts";
 import { OWN_AGENT, printLine } from "./local-log.ts";
 import { removeUnfinished } from "./local-objects.ts";
 import { prepareState } from "./local-state.ts";
-import { makePrivateFolder } from "./private-folder.ts";
-import { holdState } from "./state-lock.ts";
+import { onSignals } from "./signals.ts";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
 import {
   CONFIG,
@@ -36,7 +35,7 @@ const folder = await makeTemporaryFolder("berth-worker-");
 let server: Miniflare | null = null;
 let ending = false;
 // A terminal's Ctrl-C comes here and to start.ts, which passes it on.
-for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.on(signal, () => end(0));
+onSignals(() => void end(0));
 // Nobody reads the log any more.
 process.on("disconnect", () => end(0));
 
@@ -61,9 +60,6 @@ function say(message: DevServerMessage): Promise<void> {
 
 async function prepare(): Promise<[FirstUser | null, BundledModule[]]> {
   try {
-    // Password hashes and everybody's images.
-    await makePrivateFolder(STATE);
-    holdState(STATE);
     return await Promise.all([prepareState(), bundleWorker(folder.path, entry)]);
   } catch (error) {
     await say({ kind: "unprepared", message: (error as Error).message });

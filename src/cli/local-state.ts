@@ -7,6 +7,7 @@ import { getPlatformProxy, unstable_splitSqlQuery as splitSql } from "wrangler";
 import { isUserName } from "../auth/user-entry.ts";
 import { isDatabase } from "./cloudflare/configuration.ts";
 import { makePrivateFolder } from "./private-folder.ts";
+import { holdState } from "./state-lock.ts";
 import { hashPassword } from "./user-entries.ts";
 import { CONFIG, type FirstUser, OBJECTS, ROOT, STATE } from "./wrangler.ts";
 
@@ -31,8 +32,11 @@ interface Bindings {
   };
 }
 
-/** Applies migrations, and makes the first user. @returns null when there are users already */
+/** Holds the state, applies migrations, and makes the first user. @returns null when there are users already */
 export async function prepareState(): Promise<FirstUser | null> {
+  // Password hashes and everybody's images.
+  await makePrivateFolder(STATE);
+  holdState(STATE);
   await makePrivateFolder(OBJECTS);
   const proxy = await getPlatformProxy<Bindings & Record<string, unknown>>({
     configPath: CONFIG,
