@@ -60,11 +60,7 @@ export function outerDisk(folder: string): OuterStore {
 
 async function keysOnDisk(folder: string): Promise<string[]> {
   const { keysOf, partsPathOf } = await load("disk/paths.ts");
-  const list = async (path: string) =>
-    (await readdir(join(folder, path), { withFileTypes: true }).catch(() => [])).map((entry) => ({
-      name: entry.name,
-      isFolder: entry.isDirectory(),
-    }));
+  const list = (path: string): Promise<string[]> => readdir(join(folder, path)).catch(() => []);
   const keys: string[] = [];
   const named = new Set<string>();
   for await (const key of keysOf(list, { prefix: "", after: null })) {
@@ -72,7 +68,7 @@ async function keysOnDisk(folder: string): Promise<string[]> {
     const composed = await readFile(join(folder, partsPathOf(key)), "utf8").catch(() => null);
     if (composed !== null) named.add(JSON.parse(composed).folder);
   }
-  const parts = (await list("parts")).map(({ name }) => `parts/${name}`);
+  const parts = (await list("parts")).map((name) => `parts/${name}`);
   return [...keys, ...parts.filter((path) => !named.has(path))];
 }
 

@@ -23,7 +23,8 @@ const R2: StoreVariables = { STORE: "r2" };
 
 /** The folder that `npm start` has: an empty one. */
 async function disk(): Promise<StoreVariables> {
-  for (const { name } of await new Folder(env.DISK).list("")) await new Folder(env.DISK).remove(name);
+  const folder = new Folder(env.DISK);
+  for (const name of await folder.list("")) await folder.remove(name);
   return { STORE: "disk" };
 }
 

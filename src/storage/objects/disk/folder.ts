@@ -6,11 +6,6 @@ import { retried } from "../../retry.ts";
 /** The host is nobody's: the service goes by the path. */
 const ORIGIN = "http://disk.invalid/";
 
-export interface Entry {
-  name: string;
-  isFolder: boolean;
-}
-
 export interface FileInfo {
   /** Bytes. */
   size: number;
@@ -84,13 +79,13 @@ export class Folder {
     });
   }
 
-  /** What lies in a folder, in no order; nothing when there is none. */
-  list(path: string): Promise<Entry[]> {
+  /** The names of what lies in a folder, in no order; none when there is no folder. */
+  list(path: string): Promise<string[]> {
     return again(async () => {
       const response = await this.#unlessGone(`${path}/`, {});
       if (response === null) return [];
-      const entries = await response.json<{ name: string; type: string }[]>();
-      return entries.map(({ name, type }) => ({ name, isFolder: type === "directory" }));
+      const entries = await response.json<{ name: string }[]>();
+      return entries.map(({ name }) => name);
     });
   }
 

@@ -4,8 +4,6 @@
  * listed whole.
  */
 
-import type { Entry } from "./folder.ts";
-
 const ROOT = "stored";
 
 /** Ends the names of folders that stand for a first letter. */
@@ -58,18 +56,18 @@ function mayHold(start: string, { prefix, after }: Wanted): boolean {
 
 /**
  * The keys of all objects wanted, in their order. Of folders, those are listed that may hold one.
- * @param list lists a folder
+ * @param list gives the names of what lies in a folder
  * @param area what the keys begin with: "" or a folder of keys, with its slash
  */
 export async function* keysOf(
-  list: (path: string) => Promise<Entry[]>,
+  list: (path: string) => Promise<string[]>,
   wanted: Wanted,
   area = "",
 ): AsyncGenerator<string> {
   const path = [ROOT, ...area.split("/").slice(0, -1).map(encode)].join("/");
   /** By their first letter: names of folders of keys, with a slash. */
   const letters = new Map<string, string[]>();
-  for (const { name } of await list(path)) {
+  for (const name of await list(path)) {
     const isLetter = name.endsWith(LETTER);
     const letter = isLetter ? decode(name.slice(0, -1)) : firstOf(decode(name));
     const folders = letters.get(letter) ?? [];
@@ -78,7 +76,7 @@ export async function* keysOf(
   for (const letter of [...letters.keys()].sort()) {
     if (!mayHold(area + letter, wanted)) continue;
     const files = await list(`${path}/${encode(letter)}${LETTER}`);
-    const names = files.map(({ name }) => decode(name.endsWith(PARTS) ? name.slice(0, -PARTS.length) : name));
+    const names = files.map((name) => decode(name.endsWith(PARTS) ? name.slice(0, -PARTS.length) : name));
     for (const name of [...new Set(names), ...(letters.get(letter) ?? [])].sort()) {
       const key = area + name;
       if (name.endsWith("/")) {
