@@ -20,7 +20,7 @@ import { finishBackground } from "./support/background.ts";
 import { healAll } from "./support/faults.ts";
 import { migrate } from "./support/schema.ts";
 import { haveThreeDatabases, setBaseVariables, setVariables, withBaseVariables } from "./support/settings.ts";
-import { STORES } from "./support/stores.ts";
+import { SEVERAL, STORES } from "./support/stores.ts";
 import { addUser } from "./support/users.ts";
 
 // As many tries as ever; only nobody waits for them.
@@ -49,7 +49,7 @@ beforeEach(async () => {
   while (!(await isEmpty()));
   await migrate(env.DB);
   await acceptStores(withBaseVariables(env), [openDatabase(env, MAIN)]);
-  if (inject("databases") === 3) await haveThreeDatabases();
+  if (SEVERAL) await haveThreeDatabases();
   await addUser("admin");
   forget();
   forgetFailures();

@@ -1,14 +1,14 @@
 /** /v2/_berth/policies: administrators say what is kept. */
 
-import { describe, expect, inject, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { eventsOf } from "../support/events.ts";
 import { breakAll } from "../support/faults.ts";
 import { removePolicy, setPolicy } from "../support/policies.ts";
 import { codesOf, request } from "../support/registry.ts";
+import { SEVERAL } from "../support/stores.ts";
 import { addUser, basic } from "../support/users.ts";
 
 /** A change is an event in each database: test/databases. */
-const SEVERAL = inject("databases") === 3;
 
 const RULE = { kind: "immutable", repositories: ["team/**"], tags: ["v*"], except: ["v*-dev"] };
 

@@ -1,17 +1,17 @@
 /** /v2/_berth/quotas and /v2/_berth/usage: administrators say how much may be held, and see who holds what. */
 
 import { env } from "cloudflare:workers";
-import { describe, expect, inject, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { eventsOf } from "../support/events.ts";
 import { breakAll, healAll } from "../support/faults.ts";
 import { imageOf, pushImage } from "../support/images.ts";
 import { measure } from "../support/meter.ts";
 import { setQuota, usedOf } from "../support/quotas.ts";
 import { codesOf, pushBlob, putManifest, request, sha256 } from "../support/registry.ts";
+import { SEVERAL } from "../support/stores.ts";
 import { addUser, basic } from "../support/users.ts";
 
 /** What is said of all databases together is tested in test/databases. */
-const SEVERAL = inject("databases") === 3;
 
 const TEAM = { repositories: "team/**", allowed: 1000 };
 

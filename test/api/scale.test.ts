@@ -4,10 +4,11 @@
  */
 
 import { env } from "cloudflare:workers";
-import { expect, inject, test } from "vitest";
+import { expect, test } from "vitest";
 import { digestOfManifest, imageOf, manifestDescriptor, pushImage } from "../support/images.ts";
 import { type Costs, measure } from "../support/meter.ts";
 import { pushBlob, putManifest, request, sha256, textOf } from "../support/registry.ts";
+import { SEVERAL } from "../support/stores.ts";
 
 /** Manifests. */
 const SMALL = 100;
@@ -59,8 +60,6 @@ async function fill(from: number, to: number): Promise<void> {
     for (const sql of FILL) await env.DB.prepare(sql).bind(start, end).run();
   }
 }
-
-const SEVERAL = inject("databases") === 3;
 
 const SUBJECT = imageOf("config", []);
 

@@ -1,7 +1,7 @@
 /** How the registry is watched: its health, its status, its metrics, and the switch to read-only. */
 
 import { env } from "cloudflare:workers";
-import { describe, expect, inject, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
 import { addCounted, countRequest } from "../../src/metrics/requests.ts";
 import { forgetHealth } from "../../src/routes/health.ts";
@@ -16,11 +16,11 @@ import { instrument } from "../support/instrument.ts";
 import { measure } from "../support/meter.ts";
 import { close, codesOf, patch, pushBlob, request, startUpload } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
+import { SEVERAL } from "../support/stores.ts";
 import { wrongTotals } from "../support/totals.ts";
 import { addUser, basic } from "../support/users.ts";
 
 /** What is said of all databases together is tested in test/databases. */
-const SEVERAL = inject("databases") === 3;
 
 const NOBODY = { headers: { Authorization: "" } };
 const TOKEN = "a-token-for-prometheus-of-32-characters";

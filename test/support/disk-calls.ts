@@ -1,8 +1,7 @@
 /** Calls of the folder that stands in for a bucket, counted and breakable under the names that R2's binding has for them. */
 
-import { bodyThroughFaults, throughFaults } from "./faults.ts";
 import { countR2 } from "./meter.ts";
-import { isUnseen } from "./store-calls.ts";
+import { breakable, isUnseen } from "./store-calls.ts";
 
 export function meteredDisk(disk: Fetcher): Fetcher {
   return {
@@ -11,15 +10,10 @@ export function meteredDisk(disk: Fetcher): Fetcher {
       if (isUnseen()) return disk.fetch(input, init);
       const { pathname } = new URL(input instanceof Request ? input.url : String(input));
       const method = nameOf(init?.method ?? "GET", pathname);
-      const carriesBody = init?.body instanceof ReadableStream;
-      const response = await throughFaults(`BUCKET.${method}`, () => disk.fetch(input, init), {
-        carriesBody,
-        target: pathname,
-      });
+      const response = await breakable(method, pathname, init, () => disk.fetch(input, init));
       // What is looked for in two places costs a bucket one call.
       if (method !== "aside" && response.status !== 404) countR2(method);
-      if (method !== "get" || !response.ok || response.body === null) return response;
-      return new Response(bodyThroughFaults(response.body), response);
+      return response;
     },
   } as Fetcher;
 }

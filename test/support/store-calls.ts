@@ -29,12 +29,21 @@ export function meterStoreCalls(storeUrl: () => string): void {
     if (isUnseen() || store === "" || !url.href.startsWith(store)) return original(input, init);
     const method = nameOf(init, url.searchParams);
     countR2(method);
-    const carriesBody = init?.body instanceof ReadableStream;
-    const run = () => original(input, init);
-    const response = await throughFaults(`BUCKET.${method}`, run, { carriesBody, target: url.pathname });
-    if (method !== "get" || !response.ok || response.body === null) return response;
-    return new Response(bodyThroughFaults(response.body), response);
+    return breakable(method, url.pathname, init, () => original(input, init));
   };
+}
+
+/** One request of a store, and the body that it is answered with, either of which may break. @param method as R2's binding has it */
+export async function breakable(
+  method: string,
+  target: string,
+  init: RequestInit | undefined,
+  run: () => Promise<Response>,
+): Promise<Response> {
+  const carriesBody = init?.body instanceof ReadableStream;
+  const response = await throughFaults(`BUCKET.${method}`, run, { carriesBody, target });
+  if (method !== "get" || !response.ok || response.body === null) return response;
+  return new Response(bodyThroughFaults(response.body), response);
 }
 
 /** What R2's binding calls it. */

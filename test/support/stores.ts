@@ -122,6 +122,9 @@ declare module "vitest" {
   }
 }
 
+/** Whether this run is on several databases. */
+export const SEVERAL = inject("databases") === 3;
+
 /** For a file whose tests are about R2: whatever store the run is on. */
 export function onR2(): void {
   beforeEach(() => setBaseVariables({}));
