@@ -20,6 +20,17 @@ const name = "http/image";
 const port = Number(host.split(":")[1]);
 const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
+/** The answer as it comes, with the headers that fetch would hide. */
+function getBlob(digest: string, more: Record<string, string>): Promise<IncomingMessage> {
+  const headers = { ...more, Authorization: AUTHORIZATION };
+  return new Promise((resolve, reject) => {
+    get({ host: "127.0.0.1", port, path: `/v2/${name}/blobs/${digest}`, headers }, resolve).once(
+      "error",
+      reject,
+    );
+  });
+}
+
 describe("docker's question whether the port speaks TLS", () => {
   it("is answered or refused at once, so that docker goes on with plain HTTP", async () => {
     // wrangler 4.124 left it without an answer, which made every docker command take 10 seconds longer.
@@ -101,10 +112,7 @@ describe("a client that accepts gzip", () => {
   });
 
   it("gets a range of a blob with its exact length", async () => {
-    const answer = await new Promise<IncomingMessage>((resolve) => {
-      const headers = { "Accept-Encoding": "gzip", Range: "bytes=1000-", Authorization: AUTHORIZATION };
-      get({ host: "127.0.0.1", port, path: `/v2/${name}/blobs/${blob}`, headers }, resolve);
-    });
+    const answer = await getBlob(blob, { "Accept-Encoding": "gzip", Range: "bytes=1000-" });
     answer.resume();
     expect(answer.statusCode).toBe(206);
     expect(answer.headers).toMatchObject({
@@ -125,10 +133,7 @@ describe("a blob that came in parts", () => {
     const location = await startUpload(host, name);
     await patchUpload(host, location, content, 0);
     await closeUpload(host, location, digest);
-    const answer = await new Promise<IncomingMessage>((resolve) => {
-      const headers = { Authorization: AUTHORIZATION, ...(range !== undefined && { Range: range }) };
-      get({ host: "127.0.0.1", port, path: `/v2/${name}/blobs/${digest}`, headers }, resolve);
-    });
+    const answer = await getBlob(digest, range === undefined ? {} : { Range: range });
     expect(answer.headers).toMatchObject({ "content-length": String(length) });
     let read = 0;
     for await (const bytes of answer) read += (bytes as Buffer).byteLength;
