@@ -7,22 +7,16 @@
 
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type MiniflareCoreError } from "miniflare";
 import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from "wrangler";
 import { type BundledModule, bundleWorker } from "./bundled-worker.ts";
 import { OWN_AGENT, printLine } from "./local-log.ts";
 import { removeUnfinished } from "./local-objects.ts";
-import { prepareState } from "./local-state.ts";
+import { makeFirstUser, prepareState } from "./local-state.ts";
+import { portTaken } from "./port.ts";
 import { onSignals } from "./signals.ts";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
-import {
-  CONFIG,
-  type DevServerMessage,
-  type DevServerSettings,
-  type FirstUser,
-  OBJECTS,
-  STATE,
-} from "./wrangler.ts";
+import { CONFIG, type DevServerMessage, type DevServerSettings, OBJECTS, STATE } from "./wrangler.ts";
 
 const { host, port, vars, tls, entry }: DevServerSettings = JSON.parse(process.argv[2] ?? "");
 
@@ -40,16 +34,18 @@ onSignals(() => void end(0));
 process.on("disconnect", () => end(0));
 
 try {
-  const [first, modules] = await prepare();
-  server = await serve(modules);
+  server = await serve(await prepare());
   const url = await server.ready;
-  await say({ kind: "ready", first });
+  // Not before: a start that fails has no password to tell.
+  await say({ kind: "ready", first: await makeFirstUser(await server.getKVNamespace("USERS")) });
   // A secret that is wrong is told now, in the log, and not to the first who comes.
   await server
     .dispatchFetch(new URL("/healthz", url).href, { headers: { "User-Agent": OWN_AGENT } })
     .catch(() => {});
   await removeUnfinished(OBJECTS, startedAt);
 } catch (error) {
+  // Somebody else was faster than this start.
+  if ((error as MiniflareCoreError).code === "ERR_ADDRESS_IN_USE") await fail(portTaken(port));
   console.error(error instanceof Error ? error.message : error);
   await end(1);
 }
@@ -58,13 +54,19 @@ function say(message: DevServerMessage): Promise<void> {
   return new Promise((sent) => process.send?.(message, undefined, undefined, () => sent()));
 }
 
-async function prepare(): Promise<[FirstUser | null, BundledModule[]]> {
-  try {
-    return await Promise.all([prepareState(), bundleWorker(folder.path, entry)]);
-  } catch (error) {
-    await say({ kind: "unprepared", message: (error as Error).message });
-    return end(1);
-  }
+/** Leaves it to start.ts to say why. */
+async function fail(message: string): Promise<never> {
+  await say({ kind: "failed", message });
+  return end(1);
+}
+
+/** @throws Error with what wrangler says of the Worker */
+async function prepare(): Promise<BundledModule[]> {
+  const prepared = prepareState().catch((error: Error) =>
+    fail(`The local state could not be prepared: ${error.message}`),
+  );
+  const [modules] = await Promise.all([bundleWorker(folder.path, entry), prepared]);
+  return modules;
 }
 
 async function serve(modules: BundledModule[]): Promise<Miniflare> {

@@ -3,13 +3,10 @@
  * A registry that runs meanwhile has the same files open; SQLite lets one write at a time.
  */
 
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, Failure } from "./failure.ts";
-import { makePrivateFolder } from "./private-folder.ts";
-import { makeTemporaryFolder } from "./temporary-folder.ts";
-import { assertCheckout, CONFIG, STATE } from "./wrangler.ts";
+import { type Opened, openProxy } from "./local-proxy.ts";
+import { assertCheckout, STATE } from "./wrangler.ts";
 
 const LOCKED_TRIES = 5;
 
@@ -34,12 +31,7 @@ export interface LocalBindings {
   };
 }
 
-interface Opened {
-  env: LocalBindings;
-  dispose(): Promise<void>;
-}
-
-let opened: Promise<Opened> | null = null;
+let opened: Promise<Opened<LocalBindings>> | null = null;
 
 /**
  * Does something with the local state, which is opened the first time.
@@ -47,7 +39,7 @@ let opened: Promise<Opened> | null = null;
  */
 export async function withLocal<T>(use: (bindings: LocalBindings) => Promise<T>): Promise<T> {
   assertCheckout();
-  opened ??= openBindings();
+  opened ??= openProxy<LocalBindings>();
   for (let tries = 1; ; tries++) {
     try {
       return await use((await opened).env);
@@ -65,22 +57,4 @@ export async function closeLocal(): Promise<void> {
   const closing = opened;
   opened = null;
   await (await closing)?.dispose();
-}
-
-async function openBindings(): Promise<Opened> {
-  // Password hashes and everybody's images.
-  await makePrivateFolder(STATE);
-  const { getPlatformProxy, unstable_readConfig: readConfig } = await import("wrangler");
-  const { name, compatibility_date, kv_namespaces, d1_databases } = readConfig({ config: CONFIG });
-  // Whole, it would have wrangler look for the Durable Object, and complain.
-  using folder = await makeTemporaryFolder("berth-config-");
-  const configPath = join(folder.path, "wrangler.json");
-  await writeFile(configPath, JSON.stringify({ name, compatibility_date, kv_namespaces, d1_databases }));
-  const proxy = await getPlatformProxy<LocalBindings & Record<string, unknown>>({
-    configPath,
-    // Below the folder that wrangler is told, where it keeps what is local.
-    persist: { path: `${STATE}/v3` },
-    remoteBindings: false,
-  });
-  return { env: proxy.env, dispose: () => proxy.dispose() };
 }

@@ -3,13 +3,14 @@
 import { randomBytes } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
-import { getPlatformProxy, unstable_splitSqlQuery as splitSql } from "wrangler";
+import { unstable_splitSqlQuery as splitSql } from "wrangler";
 import { isUserName } from "../auth/user-entry.ts";
 import { isDatabase } from "./cloudflare/configuration.ts";
+import { openProxy } from "./local-proxy.ts";
 import { makePrivateFolder } from "./private-folder.ts";
 import { holdState } from "./state-lock.ts";
 import { hashPassword } from "./user-entries.ts";
-import { CONFIG, type FirstUser, OBJECTS, ROOT, STATE } from "./wrangler.ts";
+import { type FirstUser, OBJECTS, ROOT, STATE } from "./wrangler.ts";
 
 const MIGRATIONS = `${ROOT}/migrations`;
 
@@ -22,34 +23,25 @@ interface LocalDatabase {
   batch(statements: Statement[]): Promise<{ results: { name: string }[] }[]>;
 }
 
-/** What is needed of the bindings, beside the databases. */
-interface Bindings {
-  USERS: {
-    list(options: {
-      cursor?: string;
-    }): Promise<{ keys: { name: string }[]; list_complete: boolean; cursor?: string }>;
-    put(key: string, value: string): Promise<void>;
-  };
+/** What is needed of the namespace of users. */
+export interface Users {
+  list(options: {
+    cursor?: string;
+  }): Promise<{ keys: { name: string }[]; list_complete: boolean; cursor?: string }>;
+  put(key: string, value: string): Promise<void>;
 }
 
-/** Holds the state, applies migrations, and makes the first user. @returns null when there are users already */
-export async function prepareState(): Promise<FirstUser | null> {
+/** Holds the state until this process ends, and applies migrations. @throws Error when another process holds it */
+export async function prepareState(): Promise<void> {
   // Password hashes and everybody's images.
   await makePrivateFolder(STATE);
   holdState(STATE);
   await makePrivateFolder(OBJECTS);
-  const proxy = await getPlatformProxy<Bindings & Record<string, unknown>>({
-    configPath: CONFIG,
-    // Below the folder that wrangler is told, where it keeps what is local.
-    persist: { path: `${STATE}/v3` },
-    remoteBindings: false,
-  });
+  const { env, dispose } = await openProxy<Record<string, unknown>>();
   try {
-    for (const [name, db] of Object.entries(proxy.env))
-      if (isDatabase(name)) await migrate(db as LocalDatabase);
-    return await makeFirstUser(proxy.env.USERS);
+    for (const [name, db] of Object.entries(env)) if (isDatabase(name)) await migrate(db as LocalDatabase);
   } finally {
-    await proxy.dispose();
+    await dispose();
   }
 }
 
@@ -75,7 +67,8 @@ async function migrate(db: LocalDatabase): Promise<void> {
   }
 }
 
-async function makeFirstUser(users: Bindings["USERS"]): Promise<FirstUser | null> {
+/** Makes the first user. Whoever calls this tells the password: nobody else can. @returns null when there are users already */
+export async function makeFirstUser(users: Users): Promise<FirstUser | null> {
   for (let cursor: string | undefined; ; ) {
     const page = await users.list(cursor === undefined ? {} : { cursor });
     // Tokens, rules and notes are beside the users, under keys with a slash.

@@ -1,13 +1,13 @@
 /** `npm start`: the registry on this machine, on loopback, with its state on local disk. */
 
 import { existsSync } from "node:fs";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { Command } from "commander";
 import { type Certificate, ensureCertificate } from "./certificate.ts";
 import { badInput, Failure } from "./failure.ts";
 import { type OutputOptions, print, withJson } from "./output.ts";
+import { assertFree, parsePort } from "./port.ts";
 import { onSignals } from "./signals.ts";
 import { assertCheckout, type DevServerMessage, type FirstUser, STATE, startDevServer } from "./wrangler.ts";
 
@@ -39,26 +39,6 @@ interface Options extends OutputOptions {
 /** Set before anything else is done. */
 let port = 0;
 
-/** @throws Failure */
-function parsePort(text: string): number {
-  const number = Number(text);
-  if (/^\d+$/.test(text) && number > 0 && number < 65_536) return number;
-  throw badInput(`PORT is ${JSON.stringify(text)}, but must be a number from 1 to 65535.`);
-}
-
-/** @throws Failure */
-function assertFree(port: number): Promise<void> {
-  return new Promise((free, reject) => {
-    const probe = createServer();
-    probe.once("error", (error: NodeJS.ErrnoException) => {
-      const taken = `Port ${port} is taken. Choose another one: PORT=${port + 1} npm start`;
-      const other = `Cannot listen on ${HOST}:${port}: ${error.message}.`;
-      reject(new Failure(error.code === "EADDRINUSE" ? taken : other));
-    });
-    probe.listen(port, HOST, () => probe.close(() => free()));
-  });
-}
-
 /** Ends this program with the server. @throws Failure when it cannot begin */
 function serve(options: Options, tls: Certificate | null): Promise<never> {
   const child = startDevServer({
@@ -87,8 +67,7 @@ function serve(options: Options, tls: Certificate | null): Promise<never> {
   });
   return new Promise((_, reject) => {
     child.once("message", (said: DevServerMessage) => {
-      if (said.kind === "unprepared")
-        return reject(new Failure(`The local state could not be prepared: ${said.message}`));
+      if (said.kind === "failed") return reject(new Failure(said.message));
       log.begin();
       greet(options, said.first, tls);
     });
@@ -174,7 +153,7 @@ async function run(options: Options): Promise<void> {
   // What is wrong is said before anything is changed.
   varsOf(options);
   const own = ownCertificate(options);
-  await assertFree(port);
+  await assertFree(HOST, port);
   await serve(options, own ?? (options.https ? await ensureCertificate(join(STATE, "tls")) : null));
 }
 

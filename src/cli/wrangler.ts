@@ -48,10 +48,10 @@ export interface FirstUser {
   password: string;
 }
 
-/** What dev-server.ts says. `first`: null where there were users already. */
+/** What dev-server.ts says. `first`: null where there were users already. `message`: what to do, on one line. */
 export type DevServerMessage =
   | { kind: "ready"; first: FirstUser | null }
-  | { kind: "unprepared"; message: string };
+  | { kind: "failed"; message: string };
 
 /** What dev-server.ts is told, as JSON in its first argument. */
 export interface DevServerSettings {

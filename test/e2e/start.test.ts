@@ -1,6 +1,6 @@
 /** `npm start`, as whoever runs it sees it. */
 
-import { spawn } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -14,6 +14,8 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { attempt, type Result } from "./support/command.ts";
@@ -52,6 +54,34 @@ describe("npm start", () => {
     expect(code).toBe(1);
     expect(stderr.trim()).toMatch(new RegExp(`^berth: Port ${port} is taken\\.`));
     expect((await send(`http://${host}/v2/`)).status).toBe(200);
+  });
+
+  it("says so too when somebody takes the port while it begins, and then has made no user", async () => {
+    const server = createServer();
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    const { port } = server.address() as AddressInfo;
+    const state = mkdtempSync(join(workspace, "late-"));
+    const env = { ...process.env, BERTH_STATE: state };
+    try {
+      // What npm start starts once it has found the port free.
+      const settings = JSON.stringify({ host: "127.0.0.1", port, vars: {}, tls: null });
+      const child = fork(join(ROOT, "src/cli/dev-server.ts"), [settings], { cwd: ROOT, env, silent: true });
+      const said = new Promise((resolve) => child.once("message", resolve));
+      const [code, stdout, stderr] = await Promise.all([
+        new Promise((resolve) => child.once("close", resolve)),
+        text(child.stdout as Readable),
+        text(child.stderr as Readable),
+      ]);
+      expect([code, stdout, stderr]).toEqual([1, "", ""]);
+      const message = `Port ${port} is taken. Choose another one: PORT=${port + 1} npm start`;
+      expect(await said).toEqual({ kind: "failed", message });
+    } finally {
+      server.close();
+    }
+    // Its password would have been told to nobody.
+    const { service } = await startRegistry(workspace, { port: await freePort(), state });
+    await service.stop();
+    expect(service.log).toContain("This password is shown only once.");
   });
 
   it.each(["abc", "", "0", "-1", "65536", "50.5"])("refuses PORT=%j with one clear line", async (port) => {
@@ -172,7 +202,7 @@ describe("npm start", () => {
     // Until wrangler bundles; a supervisor's signal goes to the program alone.
     await sleep(300);
     process.kill(service.pid, "SIGTERM");
-    await expect.poll(() => membersOf(service.pid), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => membersOf(service.pid)).toEqual([]);
     await service.kill();
     expect(service.log).toBe("");
     expect(readdirSync(temporary).filter((name) => /^(berth|miniflare)/.test(name))).toEqual([]);
