@@ -8,11 +8,12 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { sha256 } from "../support/content.ts";
 import { answer, MemoryRegistry, refuse } from "./support/memory-registry.ts";
 import { type Ending, runBerth } from "./support/program.ts";
@@ -134,7 +135,11 @@ describe("a layout", () => {
       if (request.method !== "GET" || !request.url?.includes(sha256(large))) return false;
       if (request.headers.range !== undefined) return answer(404)(request, response);
       response.writeHead(200, { "Content-Length": large.length });
-      response.write(large.subarray(0, 1_000_000), () => setTimeout(() => response.destroy(), 100));
+      response.write(large.subarray(0, 1_000_000));
+      const partial = join(layout, ".partial", sha256(large).replace(":", "-"));
+      void vi
+        .waitFor(() => expect(statSync(partial).size).toBe(1_000_000), 30_000)
+        .finally(() => response.destroy());
       return true;
     };
     expect((await run("app:1")).code).toBe(1);

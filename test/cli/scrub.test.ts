@@ -113,7 +113,7 @@ describe("a scrub", () => {
     script({ ...NOTHING, next: CURSOR }, () => {});
     const child = startBerth(["scrub", "--registry", registry.origin]);
     const ended = ending(child);
-    await expect.poll(() => registry.asked.length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => registry.asked.length).toBe(2);
     child.kill("SIGINT");
     const { code, stderr } = await ended;
     expect([code, stderr]).toEqual([130, expect.stringMatching(/^Go on with: .* --after 'blobs it/)]);
