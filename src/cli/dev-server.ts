@@ -37,7 +37,10 @@ try {
   server = await serve(await prepare());
   const url = await server.ready;
   // Not before: a start that fails has no password to tell.
-  await say({ kind: "ready", first: await makeFirstUser(await server.getKVNamespace("USERS")) });
+  const first = await makeFirstUser(await server.getKVNamespace("USERS")).catch((error: Error) =>
+    fail(`The first user could not be made: ${error.message}`),
+  );
+  await say({ kind: "ready", first });
   // A secret that is wrong is told now, in the log, and not to the first who comes.
   await server
     .dispatchFetch(new URL("/healthz", url).href, { headers: { "User-Agent": OWN_AGENT } })
