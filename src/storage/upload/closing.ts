@@ -1,23 +1,19 @@
-/** The end of an upload session: its bytes become a verified object, and that becomes a blob; or they go. */
+/** The end of an upload session: its bytes become a verified object, and that becomes a blob. */
 
-import { log } from "../../log.ts";
 import { type Algorithm, algorithmOf, type Digest, digestOf } from "../../oci/digest.ts";
 import type { Actor } from "../audit.ts";
-import { commitBlob, doomUncommitted, dropObject, registerPending } from "../blob-push.ts";
+import { commitBlob, dropObject, registerPending } from "../blob-push.ts";
 import { headBlob } from "../blobs.ts";
 import { hashObject } from "../objects/hash.ts";
 import { newObjectKey } from "../objects/keys.ts";
-import type { Source } from "../objects/objects.ts";
-import { closeUpload, countAgain, needsCounting } from "../open-uploads.ts";
+import type { Multipart, Source } from "../objects/objects.ts";
 import { findOverQuota, type OverQuota } from "../quota-room.ts";
 import type { Stores } from "../stores.ts";
+import { abortMultipart, restart } from "./dropping.ts";
 import { gate } from "./gate.ts";
 import { SMALL } from "./part-buffer.ts";
 import type { Chunk, CloseOutcome } from "./protocol.ts";
 import type { Upload } from "./state.ts";
-
-/** When dropping a session is tried again after it failed. Milliseconds. */
-const DISCARD_RETRY = 10 * 60 * 1000;
 
 /**
  * Sends a whole body of known length and digest straight to the store, which verifies it: nothing is hashed here.
@@ -69,12 +65,6 @@ export async function forgetPut({ objects }: Stores, upload: Upload): Promise<vo
   upload.restart();
 }
 
-/** Begins again at byte 0. */
-export async function restart(stores: Stores, upload: Upload): Promise<void> {
-  await abortMultipart(stores, upload);
-  upload.restart();
-}
-
 /**
  * Makes all bytes of the session a blob. Every step can be repeated, and is skipped when it was taken before.
  * After a "mismatch" the session is to be discarded, or opened again; after "unknown" and "over-quota" to be
@@ -103,13 +93,11 @@ async function takeSteps(stores: Stores, upload: Upload, digest: Digest, by: Act
     if (known !== null && known !== digest) return { kind: "mismatch" };
     const exceeded = await beyondQuota(stores, upload, digest, null);
     if (exceeded !== null) return exceeded;
-    // 2. Make the object.
-    const key = await storeObject(stores, upload);
-    if (key === null) return { kind: "unknown" };
-    const read = known ?? (await readBack(stores, upload, key, algorithmOf(digest)));
-    if (read === null) return { kind: "unknown" };
-    if (read !== digest) return { kind: "mismatch" };
-    upload.beginCommit(digest, state.offset);
+    // 2. Make the object; a small one on the way to its rows.
+    const refused = await (state.partCount === 0
+      ? beginTailCommit(stores, upload, digest)
+      : joinParts(stores, upload, digest, known));
+    if (refused !== null) return refused;
   }
   if (upload.state.closedAs !== digest) return { kind: "other-digest" };
   if (upload.state.phase === "committing") return commit(stores, upload, digest, by);
@@ -123,8 +111,8 @@ async function takeSteps(stores: Stores, upload: Upload, digest: Digest, by: Act
  * @returns null when the object is there, and the commit can be repeated
  */
 export async function lostCommit(stores: Stores, upload: Upload): Promise<CloseOutcome | null> {
-  const { phase, objectKey, closedAs } = upload.state;
-  if (phase !== "committing" || objectKey === null || closedAs === null) return null;
+  const { phase, objectKey, closedAs, fromTail } = upload.state;
+  if (phase !== "committing" || objectKey === null || closedAs === null || fromTail) return null;
   if ((await stores.objects.head(objectKey)) !== null) return null;
   return stillLinked(stores, upload, closedAs);
 }
@@ -136,8 +124,10 @@ async function stillLinked({ db }: Stores, upload: Upload, digest: Digest): Prom
 }
 
 async function commit(stores: Stores, upload: Upload, digest: Digest, by: Actor): Promise<CloseOutcome> {
-  const { objectKey, offset, repository, counted } = upload.state;
+  const { objectKey, offset, repository, counted, fromTail } = upload.state;
   const object = { key: objectKey as string, digest, size: offset, upload: counted };
+  // Again where it was interrupted: then it may be there already, and its rows too.
+  if (fromTail) await stores.objects.put(object.key, upload.loadTail());
   const outcome = await commitBlob(stores, repository, object, by, Date.now());
   // Committed before, with the answer lost; then deleted and collected.
   if (outcome === "doomed") return { kind: "unknown" };
@@ -153,20 +143,38 @@ function knownDigest(upload: Upload, algorithm: Algorithm): Digest | null {
   return state.partCount === 0 ? digestOf(upload.loadTail(), algorithm) : null;
 }
 
-/** Makes one object of parts and tail. @returns its key; null when the store has dropped the bytes */
+/** All bytes are in the tail, and hash to `digest`. @returns null */
+async function beginTailCommit(stores: Stores, upload: Upload, digest: Digest): Promise<null> {
+  // It may have begun, and never got a part.
+  await abortMultipart(stores, upload);
+  upload.beginTailCommit(digest, newObjectKey("blobs"));
+  return null;
+}
+
+/** Makes one object of the parts, and of the tail behind them. @param known its digest; null when only the object can tell */
+async function joinParts(
+  stores: Stores,
+  upload: Upload,
+  digest: Digest,
+  known: Digest | null,
+): Promise<CloseOutcome | null> {
+  const key = await storeObject(stores, upload);
+  if (key === null) return { kind: "unknown" };
+  const read = known ?? (await readBack(stores, upload, key, algorithmOf(digest)));
+  if (read === null) return { kind: "unknown" };
+  if (read !== digest) return { kind: "mismatch" };
+  upload.beginCommit(digest, upload.state.offset);
+  return null;
+}
+
+/** @returns its key; null when the store has dropped the bytes */
 async function storeObject({ db, objects }: Stores, upload: Upload): Promise<string | null> {
   const repeated = upload.state.phase === "storing";
-  const key = upload.state.objectKey ?? newObjectKey("blobs");
-  upload.beginStoring(key);
-  const { multipart } = upload;
-  // A multipart upload may have begun and never got a part.
-  if (multipart === null || upload.state.partCount === 0) {
-    await objects.put(key, upload.loadTail());
-    return key;
-  }
+  upload.beginStoring();
+  const multipart = upload.multipart as Multipart;
   // The store may date the object by the beginning of its multipart upload, and that may be long ago.
-  await registerPending(db, key, Date.now());
-  if (repeated && (await objects.head(key)) !== null) return key;
+  await registerPending(db, multipart.key, Date.now());
+  if (repeated && (await objects.head(multipart.key)) !== null) return multipart.key;
   const parts = upload.parts();
   const tail = upload.loadTail();
   if (tail.byteLength > 0) {
@@ -174,7 +182,7 @@ async function storeObject({ db, objects }: Stores, upload: Upload): Promise<str
     if (last === null) return null;
     parts.push(last);
   }
-  return (await objects.completeMultipart(multipart, parts)) ? key : null;
+  return (await objects.completeMultipart(multipart, parts)) ? multipart.key : null;
 }
 
 async function readBack(
@@ -184,54 +192,4 @@ async function readBack(
   algorithm: Algorithm,
 ): Promise<Digest | null> {
   return (await hashObject(objects, key, upload.state.offset, [algorithm]))?.[algorithm] ?? null;
-}
-
-/** A session that is used for longer than its row counts is counted anew. */
-export async function stayCounted({ db }: Stores, upload: Upload): Promise<void> {
-  const { counted, countedAt, usedAt, expiresAfter, phase } = upload.state;
-  if (counted === null || phase === "committed" || !needsCounting(countedAt, usedAt, expiresAfter)) return;
-  try {
-    await countAgain(db, counted, usedAt);
-    upload.count(usedAt);
-  } catch (error) {
-    // The next use does it.
-    log("upload-not-counted", { error }, "warn");
-  }
-}
-
-/** Drops the session: at once for every client, and its bytes by repeated alarms until the store has let go of them. */
-export async function discard(stores: Stores, storage: DurableObjectStorage, upload: Upload): Promise<void> {
-  upload.beginDiscarding();
-  await storage.setAlarm(Date.now() + DISCARD_RETRY);
-  try {
-    await discardBytes(stores, upload);
-  } catch (error) {
-    log("upload-not-discarded", { error }, "warn");
-    return;
-  }
-  // Together: a state without an alarm would stay for ever.
-  await Promise.all([storage.deleteAlarm(), storage.deleteAll()]);
-}
-
-/** Takes away what the session has put anywhere, unless it has become a blob. Can be repeated. */
-async function discardBytes(stores: Stores, upload: Upload): Promise<void> {
-  const { phase, objectKey, offset, reopenedFrom, counted } = upload.state;
-  if (counted !== null && phase !== "committed") await stores.db.batch([closeUpload(stores.db, counted)]);
-  if (reopenedFrom !== null) await stores.objects.delete([reopenedFrom]);
-  if (phase === "committed" || objectKey === null) return;
-  // The commit's outcome is not known: the database decides whether the object is a blob.
-  if (phase === "committing") return doomUncommitted(stores.db, objectKey, offset, Date.now());
-  await abortMultipart(stores, upload);
-  await stores.objects.delete([objectKey]);
-}
-
-async function abortMultipart({ objects }: Stores, upload: Upload): Promise<void> {
-  const { multipart } = upload;
-  if (multipart === null) return;
-  try {
-    await objects.abortMultipart(multipart);
-  } catch (error) {
-    // It costs space until R2 drops it after 7 days.
-    log("multipart-not-aborted", { key: multipart.key, error }, "warn");
-  }
 }

@@ -5,9 +5,9 @@
  * The phases of a session, each written down before the step that it names is taken:
  *
  *   open ──────────▶ storing ─────▶ committing ─────▶ committed
- *    ││  all bytes     the object     its digest is      the D1 row is written; kept
- *    ││  are here      is made        verified; the      a while for a repeated PUT
- *    ││                   │           D1 row follows
+ *    ││  all bytes     one object     its digest is      the D1 row is written; kept
+ *    ││  are here      is made of     verified; the      a while for a repeated PUT
+ *    ││                the parts      D1 row follows
  *    ││                   ▼                ▲
  *    │◀────────────── reopening            │
  *    │  the body may have been cut off:    │
@@ -15,6 +15,7 @@
  *   putting ───────────────────────────────┘
  *      a whole body goes straight to the store, which verifies it
  *
+ * Where there are no parts, "committing" follows upon "open": it makes the object of the tail as well.
  * A crash in "putting" loses that body, as nothing of it was acknowledged: back to "open" at offset 0.
  * A crash in "storing", "reopening" or "committing" loses nothing: the next request takes the step again.
  */
@@ -24,16 +25,9 @@ import type { Digest } from "../../oci/digest.ts";
 import type { RepositoryName } from "../../oci/reference.ts";
 import { openStores, type Stores, storesOf } from "../stores.ts";
 import { BodyReader } from "./body-reader.ts";
-import {
-  beyondQuota,
-  discard,
-  finish,
-  forgetPut,
-  lostCommit,
-  putWhole,
-  restart,
-  stayCounted,
-} from "./closing.ts";
+import { beyondQuota, finish, forgetPut, lostCommit, putWhole } from "./closing.ts";
+import { stayCounted } from "./counting.ts";
+import { discard, restart } from "./dropping.ts";
 import { type End, Intake, type RunningHash, refusalOf } from "./intake.ts";
 import {
   type AppendOutcome,
@@ -110,11 +104,14 @@ export class UploadSession extends DurableObject<Env> {
     });
   }
 
-  /** The session may have been idle for too long, or is to be dropped still. */
+  /**
+   * The session may have been idle for too long, or is to be dropped still. Set when it begins, and again by this:
+   * use makes it come too early, and costs nothing.
+   */
   override async alarm(): Promise<void> {
     const upload = Upload.load(this.ctx.storage);
     if (upload === null) return;
-    // A long body is use: the request sets the next alarm when it ends.
+    // A long body is use.
     if (this.#turns.busy) return this.ctx.storage.setAlarm(Date.now() + upload.state.expiresAfter);
     await this.#turns.take(async () => {
       if (upload.state.discarding || upload.deadline <= Date.now()) await this.#discard(upload);
@@ -176,10 +173,7 @@ export class UploadSession extends DurableObject<Env> {
   async #touch(upload: Upload): Promise<void> {
     if (upload.state.discarding) return;
     upload.touch(Date.now());
-    await Promise.all([
-      this.ctx.storage.setAlarm(upload.deadline),
-      stayCounted(this.#stores(upload), upload),
-    ]);
+    await stayCounted(this.#stores(upload), upload);
   }
 
   /** The last bytes of an open session, or all of them. @returns null when they were taken in */

@@ -16,11 +16,17 @@ export const PART_SIZE = 8 * 1024 * 1024;
 /** A stored value may have 2,000,000 bytes. Bytes. */
 const TAIL_ROW_SIZE = 1024 * 1024;
 
-/** How long a closed session remembers, for a repeated PUT. Milliseconds. */
+/** How long a closed session remembers at least, for a repeated PUT. Milliseconds. */
 const COMMITTED_MEMORY = 60 * 60 * 1000;
 
+/** Share of its time by which a session may be dropped early: use so soon after the last goes unwritten. */
+const TOUCH_PRECISION = 1 / 1000;
+
+const partKey = (number: number) => `part/${String(number).padStart(5, "0")}`;
+const tailKey = (row: number) => `tail/${row}`;
+
 export interface UploadState extends NewUpload {
-  /** When it was last used. Milliseconds since the epoch. */
+  /** When it was last used, as far as written down: every change is use. Milliseconds since the epoch. */
   usedAt: number;
   /** When it was last counted among the open ones. Milliseconds since the epoch. */
   countedAt: number;
@@ -33,6 +39,8 @@ export interface UploadState extends NewUpload {
   chunked: boolean;
   /** The key of this session's object, once there may be one. */
   objectKey: string | null;
+  /** Whether that object is made of the tail, which has all bytes: for as long as it may not have been. */
+  fromTail: boolean;
   multipartId: string | null;
   /** Full parts that the store has confirmed. */
   partCount: number;
@@ -52,6 +60,7 @@ const EMPTY = {
   offset: 0,
   digest: null,
   objectKey: null,
+  fromTail: false,
   multipartId: null,
   partCount: 0,
   perhapsCut: false,
@@ -74,16 +83,8 @@ export class Upload {
   }
 
   static create(storage: DurableObjectStorage, upload: NewUpload, now: number): Upload {
-    const state = {
-      ...upload,
-      ...EMPTY,
-      usedAt: now,
-      countedAt: now,
-      chunked: false,
-      discarding: false,
-      closedAs: null,
-    };
-    const created = new Upload(storage, state);
+    const begun = { usedAt: now, countedAt: now, chunked: false, discarding: false, closedAs: null };
+    const created = new Upload(storage, { ...upload, ...EMPTY, ...begun });
     created.#save({});
     return created;
   }
@@ -104,8 +105,10 @@ export class Upload {
     return objectKey === null || multipartId === null ? null : { key: objectKey, id: multipartId };
   }
 
+  /** It is in use. Writes only when that was not written down lately. */
   touch(now: number): void {
-    this.#save({ usedAt: now });
+    const { usedAt, expiresAfter } = this.#state;
+    if (now - usedAt > expiresAfter * TOUCH_PRECISION) this.#save({});
   }
 
   /** It counts among the open ones from then on. */
@@ -113,9 +116,9 @@ export class Upload {
     this.#save({ countedAt: now });
   }
 
-  /** The client sends chunks: what it sends next goes on where the last one ended. */
+  /** The client sends chunks: what it sends next goes on where the last one ended. Written down with their bytes. */
   becomeChunked(): void {
-    if (!this.#state.chunked) this.#save({ chunked: true });
+    this.#state = { ...this.#state, chunked: true };
   }
 
   /** The last bytes came by a PUT of unknown length. */
@@ -158,9 +161,9 @@ export class Upload {
     this.#save({ phase: "putting", objectKey: key });
   }
 
-  /** All bytes are here and about to become this object. */
-  beginStoring(key: string): void {
-    this.#save({ phase: "storing", objectKey: key });
+  /** All bytes are here, and the parts about to become one object. */
+  beginStoring(): void {
+    this.#save({ phase: "storing" });
   }
 
   /** The object hashes to `digest`: its rows are about to be written. @param size in bytes */
@@ -168,11 +171,17 @@ export class Upload {
     this.#save({ phase: "committing", closedAs: digest, offset: size });
   }
 
+  /** The tail has all bytes, and hashes to `digest`: it is about to become this object, and that one's rows. */
+  beginTailCommit(digest: Digest, key: string): void {
+    const made = { objectKey: key, multipartId: null, fromTail: true };
+    this.#save({ ...made, phase: "committing", closedAs: digest });
+  }
+
   /** The rows are written. The state stays for a repeated PUT, the bytes need not. */
   commit(): void {
     this.#storage.transactionSync(() => {
       this.#deleteBytes();
-      this.#save({ phase: "committed" });
+      this.#save({ phase: "committed", fromTail: false });
     });
   }
 
@@ -223,7 +232,7 @@ export class Upload {
   }
 
   #save(change: Partial<UploadState>): void {
-    this.#state = { ...this.#state, ...change };
+    this.#state = { ...this.#state, ...change, usedAt: Date.now() };
     this.#storage.kv.put("state", this.#state);
   }
 
@@ -233,14 +242,8 @@ export class Upload {
   }
 
   #deleteTail(): void {
-    for (let row = 0; row * TAIL_ROW_SIZE < PART_SIZE; row++) this.#storage.kv.delete(tailKey(row));
+    // A body that went straight to the store counts as a tail, and left none here.
+    const length = Math.min(this.tailLength, PART_SIZE);
+    for (let row = 0; row * TAIL_ROW_SIZE < length; row++) this.#storage.kv.delete(tailKey(row));
   }
-}
-
-function partKey(number: number): string {
-  return `part/${String(number).padStart(5, "0")}`;
-}
-
-function tailKey(row: number): string {
-  return `tail/${row}`;
 }
