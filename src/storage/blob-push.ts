@@ -45,7 +45,7 @@ export async function putBlob(
   if (outcome === "interrupted") await dropObject(stores.objects, key);
   if (outcome !== "stored") return outcome;
   const committed = await commitBlob(stores, repository, { key, digest, size: length }, by, Date.now());
-  if (committed === "doomed") throw new Error(`the new object ${key} is doomed`);
+  if (committed === "lost") throw new Error(`the new object ${key} is lost`);
   return committed;
 }
 
@@ -53,8 +53,8 @@ export async function putBlob(
  * Makes a verified object the blob of its digest, and links that in a repository. Where another object already is
  * that blob, it is linked and this one goes; where that other one is missing, this one takes its place. Can be
  * repeated as long as the object is there.
- * @returns "doomed" when the object has been doomed meanwhile: nothing was linked; or the quota that leaves no room
- * for it: the object is gone
+ * @returns "lost" when the object has been doomed or found missing meanwhile; or the quota that leaves no room for it:
+ * the object is gone
  */
 export async function commitBlob(
   stores: Stores,
@@ -62,19 +62,19 @@ export async function commitBlob(
   object: StoredObject,
   by: Actor,
   now: number,
-): Promise<"committed" | "doomed" | OverQuota> {
+): Promise<"committed" | "lost" | OverQuota> {
   const addition = { repository, owner: by.name, digest: object.digest };
   for (;;) {
     const blob = await withinQuota(stores.db, addition, object.size, () =>
       link(stores.db, repository, object, by, now),
     );
-    if (blob === null) return "doomed";
+    if (blob === null) return "lost";
     if ("kind" in blob) {
       await dropRefused(stores, object.key, object.size);
       return blob;
     }
     const { object_key: key, missing_at: missingAt } = blob;
-    if (key === object.key) return "committed";
+    if (key === object.key) return missingAt === null ? "committed" : "lost";
     // A duplicate. It may only go when what it duplicates is really there.
     if (missingAt === null && (await stores.objects.head(key))?.size === object.size) {
       await dropObject(stores.objects, object.key);

@@ -112,6 +112,14 @@ describe("a session that ends leaves nothing in its Durable Object and in R2", (
   });
 });
 
+test("a session whose alarm has been given up gets another one with its next use", async () => {
+  const location = await start(HOUR);
+  await runInDurableObject(stubOf(location), (_, { storage }) => storage.deleteAlarm());
+  await patch(location, "hello");
+  const { alarm } = await kept(location);
+  expect(Math.abs((alarm ?? 0) - Date.now() - HOUR)).toBeLessThan(60_000);
+});
+
 describe("dropping a session whose bytes R2 does not let go of", () => {
   for (const call of ["BUCKET.delete"] as const) {
     for (const when of ["before", "after"] as const) {

@@ -12,7 +12,7 @@ import type { Stores } from "../stores.ts";
 import { abortMultipart, restart } from "./dropping.ts";
 import { gate } from "./gate.ts";
 import { SMALL } from "./part-buffer.ts";
-import type { Chunk, CloseOutcome } from "./protocol.ts";
+import type { Chunk, CloseOutcome, Closing } from "./protocol.ts";
 import type { Upload } from "./state.ts";
 
 /**
@@ -65,27 +65,32 @@ export async function forgetPut({ objects }: Stores, upload: Upload): Promise<vo
   upload.restart();
 }
 
+/** How a session is to end. */
+interface Ending extends Pick<Closing, "digest" | "by"> {
+  /** Whether an earlier request began the commit, and nobody knows how far it got. */
+  interrupted: boolean;
+}
+
 /**
  * Makes all bytes of the session a blob. Every step can be repeated, and is skipped when it was taken before.
  * After a "mismatch" the session is to be discarded, or opened again; after "unknown" and "over-quota" to be
  * discarded.
  */
-export async function finish(
-  stores: Stores,
-  upload: Upload,
-  digest: Digest,
-  by: Actor,
-): Promise<CloseOutcome> {
+export async function finish(stores: Stores, upload: Upload, ending: Ending): Promise<CloseOutcome> {
   // The tail is loaded, and may be nearly a part.
   const place = upload.tailLength >= SMALL ? await gate.enter() : null;
   try {
-    return await takeSteps(stores, upload, digest, by);
+    return await takeSteps(stores, upload, ending);
   } finally {
     place?.leave();
   }
 }
 
-async function takeSteps(stores: Stores, upload: Upload, digest: Digest, by: Actor): Promise<CloseOutcome> {
+async function takeSteps(
+  stores: Stores,
+  upload: Upload,
+  { digest, by, interrupted }: Ending,
+): Promise<CloseOutcome> {
   const { state } = upload;
   if (state.phase === "open" || state.phase === "storing") {
     // 1. Verify, while nothing is stored yet; only the finished object can tell when the hash was lost.
@@ -93,13 +98,16 @@ async function takeSteps(stores: Stores, upload: Upload, digest: Digest, by: Act
     if (known !== null && known !== digest) return { kind: "mismatch" };
     const exceeded = await beyondQuota(stores, upload, digest, null);
     if (exceeded !== null) return exceeded;
-    // 2. Make the object; a small one on the way to its rows.
-    const refused = await (state.partCount === 0
-      ? beginTailCommit(stores, upload, digest)
-      : joinParts(stores, upload, digest, known));
-    if (refused !== null) return refused;
+    // 2. Make the object.
+    if (state.partCount === 0) await storeTail(stores, upload, digest);
+    else {
+      const refused = await joinParts(stores, upload, digest, known);
+      if (refused !== null) return refused;
+    }
   }
   if (upload.state.closedAs !== digest) return { kind: "other-digest" };
+  const lost = interrupted ? await lostCommit(stores, upload, digest) : null;
+  if (lost !== null) return lost;
   if (upload.state.phase === "committing") return commit(stores, upload, digest, by);
   // 3. Closed before: the same answer again, while it is still true.
   return stillLinked(stores, upload, digest);
@@ -108,13 +116,14 @@ async function takeSteps(stores: Stores, upload: Upload, digest: Digest, by: Act
 /**
  * What became of a session that was committing when it was interrupted, where its object is gone: it may have been
  * committed and, as a duplicate, or with its blob, deleted since.
- * @returns null when the object is there, and the commit can be repeated
+ * @returns null when the object is there, or has been made again, and the commit can be repeated
  */
-export async function lostCommit(stores: Stores, upload: Upload): Promise<CloseOutcome | null> {
-  const { phase, objectKey, closedAs, fromTail } = upload.state;
-  if (phase !== "committing" || objectKey === null || closedAs === null || fromTail) return null;
-  if ((await stores.objects.head(objectKey)) !== null) return null;
-  return stillLinked(stores, upload, closedAs);
+async function lostCommit(stores: Stores, upload: Upload, digest: Digest): Promise<CloseOutcome | null> {
+  const { objectKey, fromTail } = upload.state;
+  if ((await stores.objects.head(objectKey as string)) !== null) return null;
+  if (!fromTail) return stillLinked(stores, upload, digest);
+  await storeTail(stores, upload, digest);
+  return null;
 }
 
 async function stillLinked({ db }: Stores, upload: Upload, digest: Digest): Promise<CloseOutcome> {
@@ -124,13 +133,11 @@ async function stillLinked({ db }: Stores, upload: Upload, digest: Digest): Prom
 }
 
 async function commit(stores: Stores, upload: Upload, digest: Digest, by: Actor): Promise<CloseOutcome> {
-  const { objectKey, offset, repository, counted, fromTail } = upload.state;
+  const { objectKey, offset, repository, counted } = upload.state;
   const object = { key: objectKey as string, digest, size: offset, upload: counted };
-  // Again where it was interrupted: then it may be there already, and its rows too.
-  if (fromTail) await stores.objects.put(object.key, upload.loadTail());
   const outcome = await commitBlob(stores, repository, object, by, Date.now());
-  // Committed before, with the answer lost; then deleted and collected.
-  if (outcome === "doomed") return { kind: "unknown" };
+  // Committed before, with the answer lost; then deleted and collected, or replaced.
+  if (outcome === "lost") return stillLinked(stores, upload, digest);
   if (outcome !== "committed") return outcome;
   upload.commit();
   return { kind: "committed" };
@@ -143,12 +150,13 @@ function knownDigest(upload: Upload, algorithm: Algorithm): Digest | null {
   return state.partCount === 0 ? digestOf(upload.loadTail(), algorithm) : null;
 }
 
-/** All bytes are in the tail, and hash to `digest`. @returns null */
-async function beginTailCommit(stores: Stores, upload: Upload, digest: Digest): Promise<null> {
+/** Makes an object of the tail, which has all bytes and hashes to `digest`. Each time another one: no key is used twice. */
+async function storeTail(stores: Stores, upload: Upload, digest: Digest): Promise<void> {
   // It may have begun, and never got a part.
   await abortMultipart(stores, upload);
-  upload.beginTailCommit(digest, newObjectKey("blobs"));
-  return null;
+  const key = newObjectKey("blobs");
+  upload.beginTailCommit(digest, key);
+  await stores.objects.put(key, upload.loadTail());
 }
 
 /** Makes one object of the parts, and of the tail behind them. @param known its digest; null when only the object can tell */

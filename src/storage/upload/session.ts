@@ -15,7 +15,7 @@
  *   putting ───────────────────────────────┘
  *      a whole body goes straight to the store, which verifies it
  *
- * Where there are no parts, "committing" follows upon "open": it makes the object of the tail as well.
+ * Where there are no parts, "committing" follows upon "open", and makes the object of the tail as well.
  * A crash in "putting" loses that body, as nothing of it was acknowledged: back to "open" at offset 0.
  * A crash in "storing", "reopening" or "committing" loses nothing: the next request takes the step again.
  */
@@ -25,7 +25,7 @@ import type { Digest } from "../../oci/digest.ts";
 import type { RepositoryName } from "../../oci/reference.ts";
 import { openStores, type Stores, storesOf } from "../stores.ts";
 import { BodyReader } from "./body-reader.ts";
-import { beyondQuota, finish, forgetPut, lostCommit, putWhole } from "./closing.ts";
+import { beyondQuota, finish, forgetPut, putWhole } from "./closing.ts";
 import { stayCounted } from "./counting.ts";
 import { discard, restart } from "./dropping.ts";
 import { type End, Intake, type RunningHash, refusalOf } from "./intake.ts";
@@ -82,13 +82,14 @@ export class UploadSession extends DurableObject<Env> {
   /** Closes the session with its last bytes, if any, as the blob `digest` (end-6). Can be repeated. */
   async close(repository: RepositoryName, { digest, chunk, by }: Closing): Promise<CloseOutcome> {
     return this.#use<CloseOutcome>(repository, digest, chunk, async (upload, body) => {
-      const lost = await lostCommit(this.#stores(upload), upload);
+      const { phase } = upload.state;
       // After the bytes were complete, a body is one that was taken in before.
-      const taken =
-        lost === null && upload.state.phase === "open" && chunk !== null && body !== null
+      const refused =
+        phase === "open" && chunk !== null && body !== null
           ? await this.#takeLast(upload, digest, chunk, body)
-          : lost;
-      const outcome = taken ?? (await finish(this.#stores(upload), upload, digest, by));
+          : null;
+      const interrupted = phase === "committing";
+      const outcome = refused ?? (await finish(this.#stores(upload), upload, { digest, by, interrupted }));
       if (outcome.kind === "mismatch") await this.#afterMismatch(upload);
       else if (ENDING.includes(outcome.kind)) await this.#discard(upload);
       return outcome;
@@ -173,6 +174,8 @@ export class UploadSession extends DurableObject<Env> {
   async #touch(upload: Upload): Promise<void> {
     if (upload.state.discarding) return;
     upload.touch(Date.now());
+    // One that kept failing is given up by the platform.
+    if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(upload.deadline);
     await stayCounted(this.#stores(upload), upload);
   }
 

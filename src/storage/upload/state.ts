@@ -70,6 +70,8 @@ const EMPTY = {
 export class Upload {
   readonly #storage: DurableObjectStorage;
   #state: UploadState;
+  /** Whether a change waits for the next one to be written down with it. */
+  #waiting = false;
 
   private constructor(storage: DurableObjectStorage, state: UploadState) {
     this.#storage = storage;
@@ -105,10 +107,10 @@ export class Upload {
     return objectKey === null || multipartId === null ? null : { key: objectKey, id: multipartId };
   }
 
-  /** It is in use. Writes only when that was not written down lately. */
+  /** It is in use. Writes only when that was not written down lately, or a change waits. */
   touch(now: number): void {
-    const { usedAt, expiresAfter } = this.#state;
-    if (now - usedAt > expiresAfter * TOUCH_PRECISION) this.#save({});
+    const since = now - this.#state.usedAt;
+    if (this.#waiting || since > this.#state.expiresAfter * TOUCH_PRECISION) this.#save({});
   }
 
   /** It counts among the open ones from then on. */
@@ -116,8 +118,9 @@ export class Upload {
     this.#save({ countedAt: now });
   }
 
-  /** The client sends chunks: what it sends next goes on where the last one ended. Written down with their bytes. */
+  /** The client sends chunks: what it sends next goes on where the last one ended. */
   becomeChunked(): void {
+    this.#waiting ||= !this.#state.chunked;
     this.#state = { ...this.#state, chunked: true };
   }
 
@@ -173,32 +176,22 @@ export class Upload {
 
   /** The tail has all bytes, and hashes to `digest`: it is about to become this object, and that one's rows. */
   beginTailCommit(digest: Digest, key: string): void {
-    const made = { objectKey: key, multipartId: null, fromTail: true };
-    this.#save({ ...made, phase: "committing", closedAs: digest });
+    this.#save({ phase: "committing", closedAs: digest, objectKey: key, multipartId: null, fromTail: true });
   }
 
   /** The rows are written. The state stays for a repeated PUT, the bytes need not. */
   commit(): void {
-    this.#storage.transactionSync(() => {
-      this.#deleteBytes();
-      this.#save({ phase: "committed", fromTail: false });
-    });
+    this.#saveWithoutBytes({ phase: "committed", fromTail: false });
   }
 
   /** Back to byte 0: nothing that came before counts. */
   restart(): void {
-    this.#storage.transactionSync(() => {
-      this.#deleteBytes();
-      this.#save(EMPTY);
-    });
+    this.#saveWithoutBytes(EMPTY);
   }
 
   /** The finished object was closed too early: its bytes are about to be taken back, as parts of another one. */
   beginReopening(): void {
-    this.#storage.transactionSync(() => {
-      this.#deleteBytes();
-      this.#save({ ...EMPTY, phase: "reopening", reopenedFrom: this.#state.objectKey });
-    });
+    this.#saveWithoutBytes({ ...EMPTY, phase: "reopening", reopenedFrom: this.#state.objectKey });
   }
 
   /** All bytes have been taken back. */
@@ -234,16 +227,20 @@ export class Upload {
   #save(change: Partial<UploadState>): void {
     this.#state = { ...this.#state, ...change, usedAt: Date.now() };
     this.#storage.kv.put("state", this.#state);
+    this.#waiting = false;
   }
 
-  #deleteBytes(): void {
-    this.#deleteTail();
-    for (const [key] of [...this.#storage.kv.list({ prefix: "part/" })]) this.#storage.kv.delete(key);
+  #saveWithoutBytes(change: Partial<UploadState>): void {
+    this.#storage.transactionSync(() => {
+      this.#deleteTail();
+      for (const [key] of [...this.#storage.kv.list({ prefix: "part/" })]) this.#storage.kv.delete(key);
+      this.#save(change);
+    });
   }
 
   #deleteTail(): void {
     // A body that went straight to the store counts as a tail, and left none here.
-    const length = Math.min(this.tailLength, PART_SIZE);
-    for (let row = 0; row * TAIL_ROW_SIZE < length; row++) this.#storage.kv.delete(tailKey(row));
+    const end = Math.min(this.tailLength, PART_SIZE);
+    for (let row = 0; row * TAIL_ROW_SIZE < end; row++) this.#storage.kv.delete(tailKey(row));
   }
 }
