@@ -43,6 +43,7 @@ async function discardBytes(stores: Stores, upload: Upload): Promise<void> {
   await stores.objects.delete([objectKey]);
 }
 
+/** Drops the multipart upload under way, if there is one. Throws nothing: what the store keeps of it costs space alone. */
 export async function abortMultipart({ objects }: Stores, upload: Upload): Promise<void> {
   const { multipart } = upload;
   if (multipart === null) return;

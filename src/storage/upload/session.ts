@@ -56,7 +56,7 @@ export class UploadSession extends DurableObject<Env> {
 
   /** Creates the session. Called with a fresh id, and again when that call's answer was lost. */
   async start(upload: NewUpload): Promise<void> {
-    await this.ctx.storage.setAlarm(Upload.create(this.ctx.storage, upload, Date.now()).deadline);
+    await this.ctx.storage.setAlarm(Upload.create(this.ctx.storage, upload).deadline);
   }
 
   /** How far the session is (end-13). */
@@ -173,7 +173,7 @@ export class UploadSession extends DurableObject<Env> {
   /** Notes that the session is in use, unless it has been dropped. */
   async #touch(upload: Upload): Promise<void> {
     if (upload.state.discarding) return;
-    upload.touch(Date.now());
+    upload.touch();
     // One that kept failing is given up by the platform.
     if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(upload.deadline);
     await stayCounted(this.#stores(upload), upload);

@@ -84,7 +84,8 @@ export class Upload {
     return state === undefined ? null : new Upload(storage, state);
   }
 
-  static create(storage: DurableObjectStorage, upload: NewUpload, now: number): Upload {
+  static create(storage: DurableObjectStorage, upload: NewUpload): Upload {
+    const now = Date.now();
     const begun = { usedAt: now, countedAt: now, chunked: false, discarding: false, closedAs: null };
     const created = new Upload(storage, { ...upload, ...EMPTY, ...begun });
     created.#save({});
@@ -108,8 +109,8 @@ export class Upload {
   }
 
   /** It is in use. Writes only when that was not written down lately, or a change waits. */
-  touch(now: number): void {
-    const since = now - this.#state.usedAt;
+  touch(): void {
+    const since = Date.now() - this.#state.usedAt;
     if (this.#waiting || since > this.#state.expiresAfter * TOUCH_PRECISION) this.#save({});
   }
 
