@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, Failure } from "./failure.ts";
 import { type Opened, openProxy } from "./local-proxy.ts";
+import { makePrivateFolder } from "./private-folder.ts";
 import { assertCheckout, STATE } from "./wrangler.ts";
 
 const LOCKED_TRIES = 5;
@@ -39,7 +40,8 @@ let opened: Promise<Opened<LocalBindings>> | null = null;
  */
 export async function withLocal<T>(use: (bindings: LocalBindings) => Promise<T>): Promise<T> {
   assertCheckout();
-  opened ??= openProxy<LocalBindings>();
+  // Password hashes and everybody's images.
+  opened ??= makePrivateFolder(STATE).then(() => openProxy<LocalBindings>());
   for (let tries = 1; ; tries++) {
     try {
       return await use((await opened).env);

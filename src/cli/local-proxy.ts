@@ -2,7 +2,6 @@
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makePrivateFolder } from "./private-folder.ts";
 import { makeTemporaryFolder } from "./temporary-folder.ts";
 import { CONFIG, STATE } from "./wrangler.ts";
 
@@ -11,10 +10,8 @@ export interface Opened<Bindings> {
   dispose(): Promise<void>;
 }
 
-/** Opens the users and the databases. A registry that runs meanwhile has the same files open. */
+/** Opens the users and the databases, in a folder that is there. A registry that runs meanwhile has the same files open. */
 export async function openProxy<Bindings>(): Promise<Opened<Bindings>> {
-  // Password hashes and everybody's images.
-  await makePrivateFolder(STATE);
   // It is large, and most programs end without it.
   const { getPlatformProxy, unstable_readConfig: readConfig } = await import("wrangler");
   const { name, compatibility_date, kv_namespaces, d1_databases } = readConfig({ config: CONFIG });

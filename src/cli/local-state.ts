@@ -6,6 +6,7 @@ import process from "node:process";
 import { unstable_splitSqlQuery as splitSql } from "wrangler";
 import { isUserName } from "../auth/user-entry.ts";
 import { isDatabase } from "./cloudflare/configuration.ts";
+import type { LocalBindings } from "./local-bindings.ts";
 import { openProxy } from "./local-proxy.ts";
 import { makePrivateFolder } from "./private-folder.ts";
 import { holdState } from "./state-lock.ts";
@@ -24,12 +25,7 @@ interface LocalDatabase {
 }
 
 /** What is needed of the namespace of users. */
-export interface Users {
-  list(options: {
-    cursor?: string;
-  }): Promise<{ keys: { name: string }[]; list_complete: boolean; cursor?: string }>;
-  put(key: string, value: string): Promise<void>;
-}
+type Users = Pick<LocalBindings["USERS"], "list" | "put">;
 
 /** Holds the state until this process ends, and applies migrations. @throws Error when another process holds it */
 export async function prepareState(): Promise<void> {
