@@ -1,13 +1,13 @@
 /** An object store that refuses the registry: clients are told so, and nothing is taken for lost. */
 
 import { evictDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import { beforeEach, expect, test, vi } from "vitest";
 import { forgetAsked } from "../../src/routes/unavailable.ts";
 import { finishBackground } from "../support/background.ts";
 import { close, pullBlob, pushBlob, request, sha256, startUpload, textOf } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
 import { moveBetween, onR2, STORES } from "../support/stores.ts";
+import { stubOf } from "../support/upload-session.ts";
 
 onR2();
 
@@ -45,7 +45,7 @@ test("a push is 503 with it, in one request or in a session, which lives on", as
   await expectRefused(await close(location, sha256("new"), { body: "new" }));
   await setSecret({});
   // As a deploy with another secret does.
-  await evictDurableObject(env.UPLOADS.get(env.UPLOADS.idFromName(location.split("/").at(-1) ?? "")));
+  await evictDurableObject(stubOf(location));
   expect((await close(location, sha256("new"), { body: "new" })).status).toBe(201);
 });
 

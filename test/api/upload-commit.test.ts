@@ -19,32 +19,57 @@ import {
 
 const PART = 8 * 1024 * 1024;
 
-/** Of a session whose bytes all lie in its Durable Object. @returns its location */
-async function closeUnheard(): Promise<string> {
+type Content = Uint8Array<ArrayBuffer> | string;
+
+/**
+ * Closes a session with a commit that fails before it was made, or after, with its answer lost.
+ * @returns its location
+ */
+async function closeUnheard(when: "before" | "after", content: Content = "hello"): Promise<string> {
   const location = await startUpload("a");
-  await patch(location, "hello");
-  breakAll("DB.batch", "after");
-  expect((await close(location, sha256("hello"))).status).toBe(503);
+  await patch(location, content);
+  breakAll("DB.batch", when);
+  expect((await close(location, sha256(content))).status).toBe(503);
   healAll();
   return location;
 }
 
-describe("a commit with its answer lost, and then its object", () => {
-  async function lose(): Promise<string> {
-    const location = await closeUnheard();
-    await bucket.delete(await bucket.keys());
-    return location;
-  }
+/** The same, and then its object goes. */
+async function lose(when: "before" | "after", content: Content = "hello"): Promise<string> {
+  const location = await closeUnheard(when, content);
+  await bucket.delete(await bucket.keys());
+  return location;
+}
 
+describe("a commit that was not made, and whose object has gone", () => {
+  test("is not to be made any more where that was of parts", async () => {
+    const content = noise(PART + 5);
+    const location = await lose("before", content);
+    expect((await close(location, sha256(content))).status).toBe(404);
+    expect(await pullBlob("a", sha256(content))).toBe("status 404");
+  });
+
+  test.each(["hello", ""])(
+    "is made with another one where the bytes are still there: %j",
+    async (content) => {
+      const location = await lose("before", content);
+      expect((await close(location, sha256(content))).status).toBe(201);
+      expect(await pullBlob("a", sha256(content))).toBe(content);
+      expect(await bucket.keys()).toHaveLength(1);
+    },
+  );
+});
+
+describe("a commit with its answer lost, and then its object", () => {
   test("is repeated with another object, where a pull has found the first missing", async () => {
-    const location = await lose();
+    const location = await lose("after");
     expect(await pullBlob("a", sha256("hello"))).toBe("status 404");
     expect((await close(location, sha256("hello"))).status).toBe(201);
     expect(await pullBlob("a", sha256("hello"))).toBe("hello");
   });
 
   test("is true still, where another push has brought the blob", async () => {
-    const location = await lose();
+    const location = await lose("after");
     await pushBlob("a", "hello");
     expect((await close(location, sha256("hello"))).status).toBe(201);
     expect(await pullBlob("a", sha256("hello"))).toBe("hello");
@@ -52,14 +77,14 @@ describe("a commit with its answer lost, and then its object", () => {
   });
 
   test("is no answer to a PUT of another digest", async () => {
-    const location = await lose();
+    const location = await lose("after");
     expect((await close(location, sha256("other"))).status).toBe(400);
     expect((await close(location, sha256("hello"))).status).toBe(201);
   });
 });
 
 test("a commit with its answer lost is not true any more when its row says that the object is missing", async () => {
-  const location = await closeUnheard();
+  const location = await closeUnheard("after");
   // As a scrub does that has put the bytes aside.
   await env.DB.prepare("UPDATE blobs SET missing_at = 1").run();
   expect((await close(location, sha256("hello"))).status).toBe(404);
@@ -68,7 +93,7 @@ test("a commit with its answer lost is not true any more when its row says that 
 });
 
 test("a commit with its answer lost that was replaced and doomed is true where its digest is there", async () => {
-  const location = await closeUnheard();
+  const location = await closeUnheard("after");
   await env.DB.batch([
     env.DB.prepare(
       "INSERT INTO doomed_objects (object_key, bytes, doomed_at) SELECT object_key, 5, 1 FROM blobs",

@@ -1,7 +1,6 @@
 /** What uploads leave behind: nothing, whatever fails while they end. */
 
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import type { RepositoryName } from "../../src/oci/reference.ts";
 import type { Chunk } from "../../src/storage/upload/protocol.ts";
@@ -24,14 +23,11 @@ import {
   streamOf,
 } from "../support/registry.ts";
 import { databaseName } from "../support/settings.ts";
+import { stubOf } from "../support/upload-session.ts";
 
 const A = "a" as RepositoryName;
 const PART = 8 * 1024 * 1024;
 const HOUR = 3_600_000;
-
-function stubOf(location: string) {
-  return env.UPLOADS.get(env.UPLOADS.idFromName(location.split("/").at(-1) as string));
-}
 
 /** A session with times of its own. Milliseconds. */
 async function start(expiresAfter: number, stallTimeout = 1000): Promise<string> {
@@ -298,31 +294,6 @@ describe("a session that is being closed", () => {
     expect([other.status, await codesOf(other)]).toEqual([400, ["DIGEST_INVALID"]]);
     expect((await request("GET", location)).headers.get("Range")).toBe("0-4");
     expect((await close(location, sha256("hello"))).status).toBe(201);
-  });
-
-  /** Closed with the database out of reach, and then its object goes. */
-  async function loseObject(location: string, content: Uint8Array<ArrayBuffer> | string): Promise<void> {
-    await patch(location, content);
-    breakAll("DB.batch", "before");
-    expect((await close(location, sha256(content))).status).toBe(503);
-    healAll();
-    await bucket.delete(await objectKeys());
-  }
-
-  test("whose object of parts has been collected is gone", async () => {
-    const location = await startUpload("a");
-    const content = noise(PART + 5);
-    await loseObject(location, content);
-    expect((await close(location, sha256(content))).status).toBe(404);
-    expect(await pullBlob("a", sha256(content))).toBe("status 404");
-  });
-
-  test.each(["hello", ""])("and has the bytes still makes its object of %j again", async (content) => {
-    const location = await startUpload("a");
-    await loseObject(location, content);
-    expect((await close(location, sha256(content))).status).toBe(201);
-    expect(await pullBlob("a", sha256(content))).toBe(content);
-    expect(await objectKeys()).toHaveLength(1);
   });
 });
 

@@ -19,16 +19,13 @@ import {
   startUpload,
   streamOf,
 } from "../support/registry.ts";
+import { stubOf } from "../support/upload-session.ts";
 
 /** An object of parts is several files there, each with a body of its own: which one breaks cannot be counted. */
 const hasFiles = inject("store") === "disk";
 
 const MIB = 1024 * 1024;
 const PART = 8 * MIB;
-
-function stubOf(location: string) {
-  return env.UPLOADS.get(env.UPLOADS.idFromName(location.split("/").at(-1) as string));
-}
 
 interface Kept {
   phase: string;

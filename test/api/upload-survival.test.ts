@@ -28,14 +28,11 @@ import {
   streamOf,
 } from "../support/registry.ts";
 import { databaseName } from "../support/settings.ts";
+import { stubOf } from "../support/upload-session.ts";
 
 const A = "a" as RepositoryName;
 const MIB = 1024 * 1024;
 const PART = 8 * MIB;
-
-function stubOf(location: string) {
-  return env.UPLOADS.get(env.UPLOADS.idFromName(location.split("/").at(-1) as string));
-}
 
 /**
  * A body that breaks off behind its pieces. It is handed to the Durable Object directly: on the way through an

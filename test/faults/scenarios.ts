@@ -21,6 +21,7 @@ import {
   streamOf,
 } from "../support/registry.ts";
 import { setVariables } from "../support/settings.ts";
+import { stubOf } from "../support/upload-session.ts";
 import type { PatientClient } from "./patient-client.ts";
 
 type Content = string | Uint8Array<ArrayBuffer>;
@@ -59,7 +60,7 @@ async function loseObject(table: "blobs" | "manifests", digest: string): Promise
 }
 
 function evict(location: string): Promise<void> {
-  return evictDurableObject(env.UPLOADS.get(env.UPLOADS.idFromName(location.split("/").at(-1) ?? "")));
+  return evictDurableObject(stubOf(location));
 }
 
 const uploads: Scenario[] = [
