@@ -10,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -33,11 +33,16 @@ function start(port: string): Promise<Result> {
   return attempt("npm", ["start", "--silent"], { cwd: ROOT, env: { PORT: port, BERTH_STATE: state } });
 }
 
+/** A port that somebody else listens on, until the server is closed. */
+async function occupyPort(): Promise<{ port: number; server: Server }> {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  return { port: (server.address() as AddressInfo).port, server };
+}
+
 describe("npm start", () => {
   it("ends with one clear line when the port is taken", async () => {
-    const server = createServer();
-    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-    const { port } = server.address() as AddressInfo;
+    const { port, server } = await occupyPort();
     try {
       const { code, stdout, stderr } = await start(String(port));
       expect(code).toBe(1);
@@ -57,9 +62,7 @@ describe("npm start", () => {
   });
 
   it("says so too when somebody takes the port while it begins, and then has made no user", async () => {
-    const server = createServer();
-    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-    const { port } = server.address() as AddressInfo;
+    const { port, server } = await occupyPort();
     const state = mkdtempSync(join(workspace, "late-"));
     const env = { ...process.env, BERTH_STATE: state };
     try {

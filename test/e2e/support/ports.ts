@@ -3,7 +3,7 @@
 import { randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { assertFree } from "../../../src/cli/port.ts";
 
 /** Below those that the system gives out by itself: any connection may have one of them at any moment. */
 const FIRST = 10_000;
@@ -30,14 +30,9 @@ async function claim(port: number): Promise<boolean> {
   }
 }
 
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  try {
-    await once(server.listen(port, "127.0.0.1"), "listening");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    server.close();
-  }
+function isFree(port: number): Promise<boolean> {
+  return assertFree("127.0.0.1", port).then(
+    () => true,
+    () => false,
+  );
 }
